@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from .strategies import any_text
+from diglot.parity.strategies import any_text
 
 FRAGMENTS = (
     *"aAbBxyzéèäßıİſςσΣÆŒﬁﬀ½²①Ⅷª١٣๑१〇東京都國한국어ไทยمرحباअनुगतიВⅣ𝔘𐐀🙂",

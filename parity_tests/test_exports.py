@@ -13,11 +13,11 @@ from tests.serving.server import Server
 from transformers import PreTrainedTokenizerFast
 
 from diglot import TextClassifier
-from diglot.parity import difference
+from diglot.parity import difference, strategies
 from diglot.serving import Client, export, proof, provenance
 from diglot.tokenization import proof as strings
 
-from . import bytelevel_checkpoints, strategies, unigram_styles
+from . import bytelevel_checkpoints, unigram_styles
 from .architectures import ARCHITECTURES, torch_model
 from .test_worked_example import minilm
 

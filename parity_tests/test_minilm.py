@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 import diglot
 from diglot import checkpoint
+from diglot.parity import strategies
 
-from . import strategies
 from .architectures import Subject
 from .comparison import SENTENCES, assert_equal
 from .test_worked_example import minilm

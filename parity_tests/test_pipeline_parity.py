@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from diglot import TextClassifier
 from diglot.errors import InputError
+from diglot.parity.strategies import texts
 
 from .architectures import CLS, MAX_TOKENS, PAD, SEP, VOCABULARY, torch_model
-from .strategies import texts
 
 # The bound of transformers' own tests of its TensorFlow classes against its PyTorch classes. The
 # scores of softmax and sigmoid lie below one, where it is some hundred roundings of float32; raw

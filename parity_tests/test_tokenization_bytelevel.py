@@ -15,10 +15,10 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.pre_tokenizers import Split
 
 from diglot.errors import TokenizerNotSupportedError
+from diglot.parity.strategies import any_text
 from diglot.tokenization.dispatch import build_pre_tokenizer
 
 from .bytelevel_checkpoints import BEHAVIORS, PRE_TOKENIZERS
-from .strategies import any_text
 
 NASTY = [
     *("'s", "'S", "'\u017f", "'t", "'T", "'re", "'rE", "'LL", "'m", "'D", "'v", "'", "''"),

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from diglot.parity.strategies import any_text
 from diglot.tokenization import GraphTokenizer, compile_tokenizer
 
 from .bytelevel_checkpoints import STYLES, checkpoint
-from .strategies import any_text
 from .test_tokenization_bytelevel import NASTY
 
 _TOKENS = [

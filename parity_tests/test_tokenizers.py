@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import diglot
+from diglot.parity import strategies
 
-from . import strategies
 from .test_worked_example import minilm
 
 options = st.fixed_dictionaries(

@@ -8,7 +8,8 @@ wrong by as much as PyTorch is, give or take a few roundings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,13 @@ class Tolerance:
     roundings: float = 8.0
     absolute: float | None = None
 
-    def limit(self, expected: Sequence[Array], reference: Array, scale: float | None) -> float:
+    def limit(
+        self,
+        expected: Sequence[Array],
+        reference: Array,
+        scale: float | None,
+        rounding: float | None = None,
+    ) -> float:
         """The largest error allowed against ``reference``, in the array's own unit.
 
         Args:
@@ -41,16 +48,21 @@ class Tolerance:
             reference: PyTorch's result in float64.
             scale: the magnitude that rounding is relative to, where it is more than the array's
                 own: a logit near zero is the difference of larger numbers.
+            rounding: the relative size of one, where the arrays are wider than what they were
+                computed in, as half precision is widened for NumPy.
         """
         if self.absolute is not None:
             return self.absolute
         finite = np.isfinite(reference) & np.isfinite(expected).all(axis=0)
-        own = max(
-            _largest(np.asarray(one, np.float64)[finite] - reference[finite]) for one in expected
-        )
+        own = max(_largest(_errors(one, reference)[finite]) for one in expected)
         magnitude = max(_largest(reference[finite]), scale or 0.0)
-        rounding = float(np.finfo(expected[0].dtype).eps)
-        return self.multiple * own + self.roundings * rounding * magnitude
+        one = float(np.finfo(expected[0].dtype).eps) if rounding is None else rounding
+        return self.multiple * own + self.roundings * one * magnitude
+
+    def __str__(self) -> str:
+        if self.absolute is not None:
+            return f"{self.absolute:g} absolute"
+        return f"{self.multiple:g} times the reference's own error and {self.roundings:g} roundings"
 
 
 # Measured over the architectures and MiniLM's weights, TensorFlow's error was at most 2.4 roundings
@@ -73,6 +85,33 @@ class Difference:
         return f"{self.name}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class Measurement:
+    """One array of the tested side, held against the reference.
+
+    Attributes:
+        name: what the array is.
+        error: the largest against float64; infinite where none can be measured.
+        own_error: the reference's own largest, in any of the results that are at hand.
+        limit: what was allowed.
+        difference: what is wrong; ``None`` where the arrays are equal.
+    """
+
+    name: str
+    error: float
+    own_error: float
+    limit: float
+    difference: Difference | None
+
+    @property
+    def ratio(self) -> float:
+        """The error as a share of what was allowed: above 1 where, and only where, it is more."""
+        if self.difference is None and not self.error:
+            return 0.0
+        measured = 0 < self.limit < float("inf")
+        return self.error / self.limit if measured else float("inf")
+
+
 def difference(
     name: str,
     actual: Array,
@@ -83,6 +122,24 @@ def difference(
     tolerance: Tolerance = BUDGET,
     scale: float | None = None,
 ) -> Difference | None:
+    """What is wrong with one array of TensorFlow's; see :func:`measure`."""
+    return measure(
+        name, actual, expected, reference, peers=peers, tolerance=tolerance, scale=scale
+    ).difference
+
+
+def measure(
+    name: str,
+    actual: Array,
+    expected: Array,
+    reference: Array | None = None,
+    *,
+    peers: Sequence[Array] = (),
+    tolerance: Tolerance = BUDGET,
+    scale: float | None = None,
+    rounding: float | None = None,
+    sides: tuple[str, str] = ("TensorFlow", "PyTorch"),
+) -> Measurement:
     """Compare one array of TensorFlow's with PyTorch's.
 
     Args:
@@ -95,52 +152,66 @@ def difference(
             alone may be right by luck where the next is not.
         tolerance: how large an error may be.
         scale: see :meth:`Tolerance.limit`.
+        rounding: see :meth:`Tolerance.limit`.
+        sides: how to call the two, where they are not TensorFlow and PyTorch.
 
     Returns:
-        ``None`` where they are equal. A NaN or an infinity on one side only is a difference, and
-        so is another shape or dtype.
+        A measurement with a difference where they are not equal. A NaN or an infinity on one side
+        only is one, and so is another shape or dtype.
     """
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
-        return Difference(
+        return _unequal(
             name,
             f"{actual.dtype} {list(actual.shape)} for {expected.dtype} {list(expected.shape)}",
         )
+    first = partial(_first, actual=actual, expected=expected, sides=sides)
     if reference is None:
-        if not np.issubdtype(expected.dtype, np.inexact):
-            return _first(name, actual != expected, actual, expected, "they must be identical")
-        raise ValueError(f"{name}: floating-point numbers need a float64 reference")
-    for what, test in (("NaN", np.isnan), ("infinite", np.isinf)):
-        one_sided = test(actual) != test(expected)
-        if found := _first(name, one_sided, actual, expected, f"{what} on one side only"):
-            return found
+        if np.issubdtype(expected.dtype, np.inexact):
+            raise ValueError(f"{name}: floating-point numbers need a float64 reference")
+        found = first(actual != expected, reason="they must be identical")
+        return Measurement(name, 0.0, 0.0, 0.0, None) if found is None else _unequal(name, found)
     infinite = np.isinf(expected)
-    if found := _first(name, infinite & (actual != expected), actual, expected, "another sign"):
-        return found
-    limit = tolerance.limit([expected, *peers], reference, scale)
+    if found := (
+        first(np.isnan(actual) != np.isnan(expected), reason="NaN on one side only")
+        or first(np.isinf(actual) != infinite, reason="infinite on one side only")
+        or first(infinite & (actual != expected), reason="another sign")
+    ):
+        return _unequal(name, found)
+    limit = tolerance.limit([expected, *peers], reference, scale, rounding)
     finite = np.isfinite(expected) & np.isfinite(reference)
-    error = np.zeros(expected.shape)
-    error[finite] = np.abs(np.asarray(actual, np.float64)[finite] - reference[finite])
-    if not error.size or error.max() <= limit:
-        return None
+    error = np.where(finite, np.abs(_errors(actual, reference)), 0.0)
+    own = max(_largest(_errors(one, reference)[finite]) for one in (expected, *peers))
+    worst = Measurement(name, _largest(error), own, limit, None)
+    if worst.error <= limit:
+        return worst
     at = np.unravel_index(error.argmax(), error.shape)
-    return Difference(
-        name,
-        f"at {_position(at)} TensorFlow has {actual[at]!r} and PyTorch {expected[at]!r}; in float64"
-        f" it is {reference[at]!r}. The error {error[at]:.3g} exceeds the limit {limit:.3g}, and"
-        f" {int((error > limit).sum())} of {error.size} elements do",
+    reason = (
+        f"at {_position(at)} {sides[0]} has {actual[at]!r} and {sides[1]} {expected[at]!r}; in"
+        f" float64 it is {reference[at]!r}. The error {error[at]:.3g} exceeds the limit"
+        f" {limit:.3g}, and {int((error > limit).sum())} of {error.size} elements do"
     )
+    return replace(worst, difference=Difference(name, reason))
+
+
+def _unequal(name: str, reason: str) -> Measurement:
+    return Measurement(name, float("inf"), 0.0, float("inf"), Difference(name, reason))
+
+
+def _errors(values: Array, reference: Array) -> Array:
+    with np.errstate(invalid="ignore"):  # of what is not finite, which is compared otherwise
+        errors: Array = np.asarray(values, np.float64) - reference
+    return errors
 
 
 def _first(
-    name: str, wrong: Array, actual: Array, expected: Array, reason: str
-) -> Difference | None:
+    wrong: Array, *, actual: Array, expected: Array, sides: tuple[str, str], reason: str
+) -> str | None:
     if not wrong.any():
         return None
     at = tuple(np.argwhere(wrong)[0])
-    return Difference(
-        name,
-        f"at {_position(at)} TensorFlow has {actual[at]!r} and PyTorch {expected[at]!r}: {reason}"
-        f" ({int(wrong.sum())} of {wrong.size} elements)",
+    return (
+        f"at {_position(at)} {sides[0]} has {actual[at]!r} and {sides[1]} {expected[at]!r}:"
+        f" {reason} ({int(wrong.sum())} of {wrong.size} elements)"
     )
 
 
