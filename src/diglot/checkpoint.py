@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     from diglot.backends import Precision
 
+EMBEDDED = "embedded"
+"""How the checkpoint that diglot ships is called."""
+
 # transformers writes 1e30 where a tokenizer has no limit of its own.
 _UNBOUNDED = 1_000_000_000
 
@@ -273,7 +276,7 @@ def find(
         InputError: the labels are not distinct texts, or a directory was given a revision.
     """
     given = None if labels is None else _checked(labels)
-    name = "embedded" if checkpoint is None else os.fspath(checkpoint)
+    name = EMBEDDED if checkpoint is None else os.fspath(checkpoint)
     path = _directory(checkpoint)
     if path is None:
         path = hub.download(name, revision, code=trust_remote_code)

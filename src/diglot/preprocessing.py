@@ -231,7 +231,7 @@ class Encoder:
         firsts: Any = [text.text for text in texts]
         seconds: Any = None
         if texts[0].pair is not None:
-            within = [self._within_reach(text, options) for text in texts]
+            within = [self.within_reach(text, options) for text in texts]
             firsts, seconds = [text.text for text in within], [text.pair for text in within]
         alone = seconds == [""]
         if alone:
@@ -246,7 +246,7 @@ class Encoder:
             encoding.data = {name: [value] for name, value in encoding.items()}
         return encoding
 
-    def _within_reach(self, text: Text, options: Mapping[str, Any]) -> Text:
+    def within_reach(self, text: Text, options: Mapping[str, Any]) -> Text:
         """As much of a pair of long texts as truncation looks at, if it is surely all the same.
 
         The tokenizers library puts every part that it cuts from the one text of a pair together

@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 
 class TensorFlowBackend:
-    """A checkpoint as a TensorFlow program; PyTorch is there to be recorded, and runs nothing."""
+    """A checkpoint as a TensorFlow program; PyTorch is there to be recorded, and runs nothing.
+
+    Attributes:
+        model: the Keras model around the program.
+    """
 
     name: ClassVar[str] = "tensorflow"
     requires: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "torch")
 
     def __init__(self, model: TFAutoModelForSequenceClassification, device: str) -> None:
-        self._model = model
+        self.model = model
         self._device = device
 
     @classmethod
@@ -56,10 +60,10 @@ class TensorFlowBackend:
         """
         import tensorflow as tf
 
-        _refuse_strange_ids(encoding["input_ids"], self._model.config.vocab_size)
+        _refuse_strange_ids(encoding["input_ids"], self.model.config.vocab_size)
         try:
             with tf.device(self._device):
-                outputs = self._model(dict(encoding), output_hidden_states=hidden_states)
+                outputs = self.model(dict(encoding), output_hidden_states=hidden_states)
         except tf.errors.InvalidArgumentError as error:
             raise InputError(
                 f"the model cannot take an encoding of the shape {encoding['input_ids'].shape}; it"

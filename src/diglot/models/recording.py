@@ -13,6 +13,7 @@ from diglot.errors import CaptureError
 from diglot.lowering import Program, capture, lower
 
 if TYPE_CHECKING:
+    from torch.export import ExportedProgram
     from transformers import PreTrainedModel
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -28,6 +29,10 @@ _OUTPUTS = ("logits", "last_hidden_state", "pooler_output", "hidden_states")
 # Two sizes that no checkpoint's own sizes are likely to equal: torch.export takes equal numbers
 # for one and the same.
 _BATCH, _TOKENS = 3, 7
+
+
+PREFIX = "model."
+"""What stands before the model's own names in what was captured."""
 
 
 class _Plain(torch.nn.Module):  # type: ignore[misc] # seen without PyTorch
@@ -63,17 +68,30 @@ def record(
 ) -> Program:
     """Record the model for the named inputs, each int64 ``[batch, tokens]``, and lower it.
 
+    Args:
+        model: see :func:`captured`.
+        inputs: see :func:`captured`.
+        variables: the parameters by name.
+
+    Raises:
+        CaptureError: ``torch.export`` cannot record the model.
+        UnsupportedOperatorsError: it has operators without a lowering.
+    """
+    return lower(captured(model, inputs), variables=variables, prefix=PREFIX)
+
+
+def captured(model: PreTrainedModel, inputs: Sequence[str]) -> ExportedProgram:
+    """The model recorded for the named inputs, as PyTorch has it.
+
     A decoder without a pad token takes one row at a time; its program is recorded with a batch of
     one.
 
     Args:
         model: in the mode, training or evaluation, that is to be recorded.
         inputs: some of :data:`INPUTS`, with the ids and the mask among them.
-        variables: the parameters by name.
 
     Raises:
         CaptureError: ``torch.export`` cannot record the model.
-        UnsupportedOperatorsError: it has operators without a lowering.
     """
 
     def example(batch: int) -> dict[str, torch.Tensor]:
@@ -82,9 +100,8 @@ def record(
 
     plain = _Plain(model)
     try:
-        exported = capture(plain, example(_BATCH))
+        return capture(plain, example(_BATCH))
     except CaptureError as error:
         if NO_PAD_TOKEN not in str(error):
             raise
-        exported = capture(plain, example(1), static=frozenset({0}))
-    return lower(exported, variables=variables, prefix="model.")
+        return capture(plain, example(1), static=frozenset({0}))

@@ -107,12 +107,13 @@ class Token:
     Attributes:
         id: its number in the vocabulary.
         token: its name there.
-        ratio: the largest error in its last hidden state, as a share of the limit.
+        ratio: the largest error in its last hidden state, as a share of the limit; ``None`` where
+            the tested side shows no hidden states.
     """
 
     id: int
     token: str
-    ratio: float
+    ratio: float | None
 
 
 @dataclass(frozen=True)

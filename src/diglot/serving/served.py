@@ -69,7 +69,11 @@ class EndpointBackend:
     def forward(
         self, encoding: Mapping[str, NDArray[Any]], *, hidden_states: bool = False
     ) -> Outputs:
-        """Ask for the logits of an encoding, each ``[batch, tokens]``; there are no hidden states.
+        """The logits of an encoding, each ``[batch, tokens]``; there are no hidden states."""
+        return Outputs(self.answer(encoding)["logits"])
+
+    def answer(self, encoding: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All that the signature for encodings gives, each ``[batch, labels]``.
 
         The lengths are sent in place of the mask where that is the same. A server that gathers
         requests fills masks with ones, and would answer for tokens that are not there.
@@ -86,7 +90,7 @@ class EndpointBackend:
         signature = "encoded_lengths" if right.all() and length.all() else "encoded"
         taken = self._endpoint.signatures()[signature].inputs
         inputs = {name: whole[name].astype(one.dtype) for name, one in taken.items()}
-        return Outputs(self._endpoint.predict(signature, inputs)["logits"])
+        return self._endpoint.predict(signature, inputs)
 
     def probabilities(self, logits: NDArray[Any], function: ScoreFunction) -> NDArray[Any]:
         """Turn logits ``[batch, labels]`` into scores of the same shape, in NumPy."""
@@ -183,6 +187,11 @@ class ServedClassifier(TextClassifier):
             vocabulary=tuple(json.loads(tokens.read_text("utf-8"))) if tokens.is_file() else (),
         )
         return cls(endpoint, known, backend="saved_model", **options)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What answers."""
+        return self._endpoint
 
     def hidden_states(self, *_: Any, **__: Any) -> Any:
         """None: an export keeps only what a server is asked for.

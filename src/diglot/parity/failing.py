@@ -1,0 +1,90 @@
+"""From what differs to failures: the smallest input, why, and how to see it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from diglot.parity import replay, result, shrinking
+from diglot.parity.cases import Case
+from diglot.parity.comparison import Compared, compare
+from diglot.parity.judging import Rule
+from diglot.parity.keeping import Kept
+from diglot.parity.reference import Live
+from diglot.parity.result import Failure
+from diglot.parity.sides import Side
+
+
+@dataclass(frozen=True)
+class Failing:
+    """Makes failures of differences.
+
+    Attributes:
+        tested: the one side.
+        live: the other.
+        rule: how they are compared.
+        checkpoint: what is compared; ``None`` for the one that diglot ships.
+        precision: the dtype of the parameters.
+        folder: where to keep the inputs; ``None`` to keep none.
+    """
+
+    tested: Side
+    live: Live
+    rule: Rule
+    checkpoint: str | None
+    precision: str
+    folder: Path | None
+
+    def of_stages(self, compared: Sequence[Compared]) -> Iterator[Failure]:
+        """One failure for each stage that differs, on the smallest input that shows it."""
+        sides = f"{self.tested.name} against {self.live.name}"
+        last: Case | None = None
+        for stage in result.STAGES:
+            found = next((one for one in compared if one.differences(stage)), None)
+            if found is None:
+                continue
+
+            def fails(case: Case, stage: str = stage) -> bool:
+                return bool(self._compared(case).differences(stage))
+
+            # What differs in one stage does so in the next ones, mostly on the same input.
+            if last is None or not fails(last):
+                last = self._smallest(found.case, fails)
+            (first, *_) = self._compared(last).differences(stage)
+            yield self._failure(stage, sides, last, found.case, str(first))
+
+    def of_invariants(self, kept: Sequence[Kept]) -> Iterator[Failure]:
+        """One failure for each invariant that is broken, likewise."""
+        for one in kept:
+            if one.case is None:
+                continue
+            smallest = self._smallest(one.case, lambda case, one=one: bool(one.broken(case)))  # type: ignore[misc]
+            explanation = one.broken(smallest) or one.explanation
+            invariant = one.invariant
+            yield self._failure(invariant.name, invariant.side, smallest, one.case, explanation)
+
+    def _compared(self, case: Case) -> Compared:
+        return compare(case, self.tested, self.live, self.rule)
+
+    def _smallest(self, case: Case, fails: Callable[[Case], bool]) -> Case:
+        # A difference may need its neighbours: then the input stays as it was found.
+        return shrinking.smallest(case, fails) if fails(case) else case
+
+    def _failure(
+        self, stage: str, side: str, case: Case, found_in: Case, explanation: str
+    ) -> Failure:
+        if self.folder is None:
+            return Failure(stage, side, case, found_in, explanation)
+        kept = replay.Replay(
+            self.checkpoint,
+            self.live.name,
+            self.tested.name,
+            self.precision,
+            self.rule.tolerance,
+            stage,
+            explanation,
+            case,
+        )
+        file = kept.write(self.folder)
+        return Failure(stage, side, case, found_in, explanation, file, replay.command(file))
