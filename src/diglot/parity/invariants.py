@@ -116,7 +116,7 @@ def standard(variation: Variation, live: Live, rule: Rule) -> Standard | None:
     there: whether it does is asked of float64.
     """
     of_base, of_varied = variation.of_base, variation.of_varied
-    stages = of_base(live.side.run(variation.base))
+    stages = of_base(live.stages(variation.base))
     truth = of_base(live.truth(variation.base))
 
     def peers() -> list[Stages]:
