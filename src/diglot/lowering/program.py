@@ -70,6 +70,9 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     Attributes:
         inputs: the shape of each input by name, in order; ``None`` for a size that may vary.
         parameters: the ``tf.Variable`` of each parameter and persistent buffer by its PyTorch name.
+        nodes: the captured operators in the order in which they run, with the inputs before them
+            and the output behind.
+        bound: the variables and constants by the name of the node that stands for each.
     """
 
     def __init__(
@@ -77,11 +80,11 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     ) -> None:
         super().__init__(name="program")
         self.parameters: dict[str, tf.Variable] = {}
-        self._nodes = list(exported.graph_module.graph.nodes)
+        self.nodes = list(exported.graph_module.graph.nodes)
         self._output = exported.call_spec.out_spec
-        self._bound: dict[str, Any] = {}
+        self.bound: dict[str, Any] = {}
         self.inputs: dict[str, list[int | None]] = {}
-        recorded = {node.name: node.meta.get("val") for node in self._nodes}
+        recorded = {node.name: node.meta.get("val") for node in self.nodes}
         values = {**exported.constants, **exported.state_dict}
         for spec in exported.graph_signature.input_specs:
             if spec.kind is InputKind.USER_INPUT:
@@ -94,7 +97,7 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
                 if name not in variables:
                     variables[name] = tf.Variable(value, trainable=trainable, name=name)
                 self.parameters[name] = value = variables[name]
-            self._bound[spec.arg.name] = value
+            self.bound[spec.arg.name] = value
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, **inputs: tf.Tensor) -> Any:
@@ -116,14 +119,14 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
                 f" {', '.join(inputs) or 'none'}; pass each by its name"
             )
         values: dict[Node, Any] = {}
-        *nodes, output = self._nodes
+        *nodes, output = self.nodes
         for node in nodes:
             if node.op == "call_function":
                 values[node] = apply(node, values)
             elif node.name in inputs:
                 values[node] = self._checked(node, inputs[node.name])
             else:
-                values[node] = tf.convert_to_tensor(self._bound[node.name])
+                values[node] = tf.convert_to_tensor(self.bound[node.name])
         return tree_unflatten(map_arg(output.args[0], values.__getitem__), self._output)
 
     def _checked(self, node: Node, value: Any) -> tf.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -165,7 +165,7 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         given |= input_ids if isinstance(input_ids, Mapping) else {"input_ids": input_ids}
         inputs = self._checked({name: one for name, one in given.items() if one is not None})
         # Recorded here already: Keras would wrap an error of the recording into one of its own.
-        program, rows = self._program(inputs, bool(training)), inputs["input_ids"].shape[0]
+        program, rows = self.program(inputs, bool(training)), inputs["input_ids"].shape[0]
         if program.inputs["input_ids"][0] == 1 and rows not in (1, None):
             raise InputError(
                 f"{recording.NO_PAD_TOKEN} This batch has {rows} rows; set config.pad_token_id, or"
@@ -183,9 +183,27 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         self, inputs: Tensors, output_hidden_states: bool = False, training: bool = False
     ) -> Tensors:
         """What Keras calls: one mapping of int64 tensors in, one of tensors out."""
-        program = self._program(inputs, training)
+        program = self.program(inputs, training)
         function = self._function(program, output_hidden_states)
         return function(*(inputs[name] for name in program.inputs))
+
+    def program(self, inputs: Collection[str], training: bool = False) -> Program:
+        """What the model runs for these inputs; recorded when first asked for.
+
+        Args:
+            inputs: their names.
+            training: whether dropout is part of it.
+
+        Raises:
+            LoweringError: the model cannot be recorded or lowered.
+        """
+        names = tuple(name for name in recording.INPUTS if name in inputs)
+        key = names, training
+        if key not in self._programs:
+            self._skeleton.train(training)
+            variables = {name: one.value for name, one in self._variables.items()}
+            self._programs[key] = recording.record(self._skeleton, names, variables)
+        return self._programs[key]
 
     def predict_step(self, data: Any) -> Any:
         """One batch of ``predict``: Keras joins plain dictionaries of tensors."""
@@ -213,15 +231,6 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
             shapes = ", ".join(f"{n.rpartition('.')[2]} {tuple(one.shape)}" for n, one in own)
             print_fn(f"  {module:<{width}}  {count:>12,}  {shapes}")
         print_fn(f"parameters: {self.count_params():,}")
-
-    def _program(self, inputs: Tensors, training: bool) -> Program:
-        names = tuple(name for name in recording.INPUTS if name in inputs)
-        key = names, training
-        if key not in self._programs:
-            self._skeleton.train(training)
-            variables = {name: one.value for name, one in self._variables.items()}
-            self._programs[key] = recording.record(self._skeleton, names, variables)
-        return self._programs[key]
 
     def _function(self, program: Program, output_hidden_states: bool) -> Callable[..., Tensors]:
         key = program, output_hidden_states

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import torch
+from torch.export import ExportedProgram
 
 from diglot.errors import CaptureError
 from diglot.lowering import Program, capture, lower
@@ -32,10 +33,10 @@ _BATCH, _TOKENS = 3, 7
 
 
 PREFIX = "model."
-"""What stands before the model's own names in what was captured."""
+"""What stands before the model's own names in a recording of it."""
 
 
-class _Plain(torch.nn.Module):  # type: ignore[misc] # seen without PyTorch
+class Plain(torch.nn.Module):  # type: ignore[misc] # seen without PyTorch
     """A transformers model that takes tensors alone and returns a plain dictionary of tensors."""
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -51,6 +52,7 @@ class _Plain(torch.nn.Module):  # type: ignore[misc] # seen without PyTorch
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
     ) -> dict[str, Any]:
+        """The outputs by name; ``hidden_states`` are a tuple, the embeddings first."""
         optional = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         outputs = self.model(
             input_ids=input_ids, attention_mask=attention_mask, **optional, **self.options
@@ -63,32 +65,17 @@ def taken(model: PreTrainedModel) -> tuple[str, ...]:
     return tuple(name for name in INPUTS if name in signature(model.forward).parameters)
 
 
-def record(
-    model: PreTrainedModel, inputs: Sequence[str], variables: Mapping[str, tf.Variable]
-) -> Program:
-    """Record the model for the named inputs, each int64 ``[batch, tokens]``, and lower it.
+def recorded(model: PreTrainedModel, inputs: Sequence[str]) -> ExportedProgram:
+    """Record the model for the named inputs, each int64 ``[batch, tokens]``.
 
-    Args:
-        model: see :func:`captured`.
-        inputs: see :func:`captured`.
-        variables: the parameters by name.
-
-    Raises:
-        CaptureError: ``torch.export`` cannot record the model.
-        UnsupportedOperatorsError: it has operators without a lowering.
-    """
-    return lower(captured(model, inputs), variables=variables, prefix=PREFIX)
-
-
-def captured(model: PreTrainedModel, inputs: Sequence[str]) -> ExportedProgram:
-    """The model recorded for the named inputs, as PyTorch has it.
-
-    A decoder without a pad token takes one row at a time; its program is recorded with a batch of
-    one.
+    A decoder without a pad token takes one row at a time; it is recorded with a batch of one.
 
     Args:
         model: in the mode, training or evaluation, that is to be recorded.
         inputs: some of :data:`INPUTS`, with the ids and the mask among them.
+
+    Returns:
+        What :func:`diglot.lowering.capture` makes of a :class:`Plain`.
 
     Raises:
         CaptureError: ``torch.export`` cannot record the model.
@@ -98,10 +85,27 @@ def captured(model: PreTrainedModel, inputs: Sequence[str]) -> ExportedProgram:
         # Zeros are no choice: an architecture may look for its pad token.
         return {name: torch.ones(batch, _TOKENS, dtype=torch.int64) for name in inputs}
 
-    plain = _Plain(model)
+    plain = Plain(model)
     try:
         return capture(plain, example(_BATCH))
     except CaptureError as error:
         if NO_PAD_TOKEN not in str(error):
             raise
         return capture(plain, example(1), static=frozenset({0}))
+
+
+def record(
+    model: PreTrainedModel, inputs: Sequence[str], variables: Mapping[str, tf.Variable]
+) -> Program:
+    """Record the model for the named inputs, and lower it.
+
+    Args:
+        model: as :func:`recorded` takes it.
+        inputs: as :func:`recorded` takes them.
+        variables: the parameters by name.
+
+    Raises:
+        CaptureError: ``torch.export`` cannot record the model.
+        UnsupportedOperatorsError: it has operators without a lowering.
+    """
+    return lower(recorded(model, inputs), variables=variables, prefix=PREFIX)
