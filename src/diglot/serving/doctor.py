@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from diglot.errors import ExportError
+from diglot.extras import require
 from diglot.serving import layout, provenance
-from diglot.serving.extra import require
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
@@ -86,7 +86,7 @@ def examine(path: str | Path, serving: str = SERVING) -> Examination:
         ExportError: there is no SavedModel, or it cannot be read.
         BackendNotInstalledError: TensorFlow or the extra ``serving`` is missing.
     """
-    require("tensorflow", "tensorflow_serving")
+    require("tensorflow,serving", "tensorflow", "tensorflow_serving")
     folder = layout.version(path)
     meta = _meta_graph(folder)
     operators = _operators(meta, _named(folder))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from diglot import checkpoint as checkpoints
 from diglot import embedded, files, predictions
 from diglot.errors import ExportError, ExportRefusedError, TokenizerNotSupportedError
+from diglot.extras import require
 from diglot.serving import layout, proof, provenance
-from diglot.serving.extra import require
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -112,7 +112,7 @@ def export(
         LoweringError: its model cannot be said in TensorFlow.
         BackendNotInstalledError: PyTorch, TensorFlow or the extra ``serving`` is missing.
     """
-    require("tensorflow", "torch", "tensorflow_serving")
+    require("tensorflow,serving", "tensorflow", "torch", "tensorflow_serving")
     chosen = _chosen(choices)
     found = checkpoints.find(checkpoint, revision=revision, labels=labels)
     name = layout.checked_name(name or _name(found))

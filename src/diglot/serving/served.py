@@ -15,10 +15,10 @@ from diglot import predictions
 from diglot.backends import Outputs
 from diglot.classifier import TextClassifier
 from diglot.errors import BackendError, ExportError, InputError
+from diglot.extras import require
 from diglot.preprocessing import Encoder
 from diglot.serving import layout, provenance
 from diglot.serving.connection import MAX_BATCH
-from diglot.serving.extra import require
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -265,7 +265,7 @@ class Client(ServedClassifier):
         from diglot.serving.connection import connect
 
         rest = address.partition("://")[0] in ("http", "https")
-        require(*(("urllib3",) if rest else ("grpc", "tensorflow_serving")))
+        require("tensorflow,serving", *(("urllib3",) if rest else ("grpc", "tensorflow_serving")))
         self._connection = connect(
             address, model, version, timeout=timeout, retries=retries, max_batch=max_batch
         )

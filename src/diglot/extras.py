@@ -1,4 +1,4 @@
-"""What the extra ``serving`` installs, asked for before it is needed."""
+"""What the optional extras install, asked for before it is needed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from importlib.util import find_spec
 from diglot.errors import BackendNotInstalledError
 
 
-def require(*modules: str) -> None:
-    """Make sure that modules of the extra can be imported.
+def require(extra: str, *modules: str) -> None:
+    """Make sure that modules of an extra can be imported.
+
+    Args:
+        extra: the extra, or several with commas between them.
+        modules: what is about to be imported.
 
     Raises:
         BackendNotInstalledError: one cannot; the message names the extra.
@@ -16,5 +20,5 @@ def require(*modules: str) -> None:
     if absent := [one for one in modules if find_spec(one) is None]:
         raise BackendNotInstalledError(
             f"this needs {' and '.join(absent)}, which {'is' if len(absent) == 1 else 'are'} not"
-            " installed; run: python -m pip install 'diglot[tensorflow,serving]'"
+            f" installed; run: python -m pip install 'diglot[{extra}]'"
         )
