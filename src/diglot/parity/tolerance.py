@@ -121,10 +121,18 @@ def difference(
     peers: Sequence[Array] = (),
     tolerance: Tolerance = BUDGET,
     scale: float | None = None,
+    sides: tuple[str, str] = ("TensorFlow", "PyTorch"),
 ) -> Difference | None:
     """What is wrong with one array of TensorFlow's; see :func:`measure`."""
     return measure(
-        name, actual, expected, reference, peers=peers, tolerance=tolerance, scale=scale
+        name,
+        actual,
+        expected,
+        reference,
+        peers=peers,
+        tolerance=tolerance,
+        scale=scale,
+        sides=sides,
     ).difference
 
 

@@ -45,7 +45,7 @@ def _captured(side: ModelSide, backend: TorchBackend, encoding: Encoding) -> Sta
     tensors = {name: torch.from_numpy(np.asarray(value)) for name, value in encoding.items()}
     model: Any = backend.model
     with torch.inference_mode():
-        outputs = recording.captured(model, list(tensors)).module()(**tensors)
+        outputs = recording.recorded(model, list(tensors)).module()(**tensors)
     return _stages(side, outputs)
 
 
