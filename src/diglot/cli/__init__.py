@@ -13,12 +13,15 @@ import typer
 from typer.core import TyperGroup
 
 import diglot
-from diglot.cli import classify, explain, inspect, serve
+from diglot.cli import check, classify, explain, inspect, serve
 from diglot.errors import DiglotError
 
 # What a shell reports for a program that these signals have ended: 128 and the signal's number.
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
+
+# Of the commands that judge, 1 says that there is a difference; they end with 2 when they cannot.
+_JUDGES = frozenset({"check"})
 
 _TRACEBACK = "--traceback"
 
@@ -50,7 +53,7 @@ class Commands(TyperGroup):
             print(f"diglot: {error}", file=sys.stderr)  # noqa: T201
             if ctx.params["show_traceback"]:
                 traceback.print_exception(error)
-            raise typer.Exit(1) from error
+            raise typer.Exit(2 if ctx.invoked_subcommand in _JUDGES else 1) from error
         return result
 
 
@@ -86,7 +89,8 @@ def _options(
 ) -> None:
     """Text classification with Hugging Face checkpoints, in PyTorch and in TensorFlow.
 
-    Exit codes: 0 for success, 1 for an error, 2 for a wrong use.
+    Exit codes: 0 for success, 1 for an error, 2 for a wrong use. Commands that judge end with 1
+    where they find a difference, and with 2 where they cannot judge.
     """
 
 
@@ -96,6 +100,7 @@ app.command()(inspect.config)
 app.command()(inspect.info)
 app.command()(serve.export)
 app.command()(serve.doctor)
+app.command()(check.check)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

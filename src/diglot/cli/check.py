@@ -1,0 +1,267 @@
+"""``diglot check``: whether two readings of a checkpoint are equal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from diglot.cli import loading, options, rendering, rows
+from diglot.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from diglot.backends import Precision
+    from diglot.parity import Tolerance
+    from diglot.parity.result import CheckResult
+
+_INPUTS = "Inputs"
+_RULE = "Rule"
+_OUTPUT = "Output"
+
+_DIFFERENT = 1
+
+
+def check(
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DIR|ID]",
+            help="The checkpoint. Without it: the configured one, or else the one that diglot"
+            " ships.",
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKEND|DIR|ADDRESS|LEDGER",
+            help="What is tested: a backend (tensorflow, unless another is named), the folder of an"
+            " export, a server (http://HOST:8501/v1/models/NAME), or a ledger.",
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BACKEND", help="The backend that is held to be right; torch unless named."
+        ),
+    ] = None,
+    examples: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="How many inputs to draw; some twenty hard ones come besides.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = 100,
+    texts: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|-",
+            help="Your own texts besides: a text a line, CSV, TSV, JSON or Parquet.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of the draw.", rich_help_panel=_INPUTS)
+    ] = 0,
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay",
+            metavar="FILE",
+            help="Only the failing input in this file, compared as it was then unless told"
+            " otherwise.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Allow errors of 1e-5, absolute.", rich_help_panel=_RULE),
+    ] = False,
+    lenient: Annotated[
+        bool,
+        typer.Option("--lenient", help="Allow errors of 5e-5, absolute.", rich_help_panel=_RULE),
+    ] = False,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="X",
+            help="Allow errors of X, absolute. Without any of these three, four times PyTorch's own"
+            " error and eight roundings are allowed.",
+            rich_help_panel=_RULE,
+        ),
+    ] = None,
+    precision: options.Precision = None,
+    revision: options.Revision = None,
+    labels: options.Labels = None,
+    fresh_head: options.FreshHead = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="A page to look at.", rich_help_panel=_OUTPUT),
+    ] = None,
+    as_json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="All that was found.", rich_help_panel=_OUTPUT),
+    ] = None,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="For continuous integration.", rich_help_panel=_OUTPUT),
+    ] = None,
+    failures: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where to keep failing inputs.", rich_help_panel=_OUTPUT),
+    ] = Path("diglot-failures"),
+) -> None:
+    """Check that two readings of a checkpoint are equal, stage by stage.
+
+    Ids and masks, hidden states, logits, probabilities and labels are compared on drawn texts and
+    encodings, on hard ones and on your own. What differs is made as small as it can be, and kept as
+    a file that --replay takes.
+
+    Exit codes: 0 equal, 1 different, 2 could not be judged.
+    """
+    from diglot import settings
+    from diglot.parity.replay import Replay
+
+    rule = _rule(strict, lenient, tolerance)
+    own = [] if texts is None else _own(texts)
+    loading.import_tensorflow()
+    extra: dict[str, Any] = {"examples": examples, "texts": own, "seed": seed}
+    if again is not None:
+        kept = Replay.read(again)
+        checkpoint = checkpoint or kept.checkpoint
+        against, reference = against or kept.against, reference or kept.reference
+        precision, rule = precision or kept.precision, rule or kept.tolerance
+        extra = {"cases": [kept.case]}
+    chosen = settings.load(checkpoint=checkpoint, precision=cast("Precision | None", precision))
+    if rule is not None:
+        extra["tolerance"] = rule
+    with _progress() as progress:
+        from diglot.parity.checking import check as judge
+
+        found = judge(
+            chosen.checkpoint,
+            against or "tensorflow",
+            reference=reference or "torch",
+            precision=chosen.precision,
+            failures=failures,
+            progress=progress,
+            revision=revision,
+            labels=loading.names(labels),
+            fresh_head=fresh_head,
+            trust_remote_code=trust_remote_code,
+            **extra,
+        )
+    _write(found, report, as_json, junit)
+    _show(found, rendering.console())
+    if not found.equal:
+        raise typer.Exit(_DIFFERENT)
+
+
+def _rule(strict: bool, lenient: bool, absolute: float | None) -> Tolerance | None:
+    from diglot.parity.tolerance import LENIENT, STRICT, Tolerance
+
+    if strict + lenient + (absolute is not None) > 1:
+        raise typer.BadParameter("--strict, --lenient and --tolerance exclude one another")
+    if absolute is not None:
+        return Tolerance(absolute=absolute)
+    return STRICT if strict else LENIENT if lenient else None
+
+
+def _own(name: str) -> list[dict[str, str]]:
+    """The texts of a file.
+
+    Raises:
+        InputError: it cannot be read, or a row is at fault.
+    """
+    found = []
+    with rows.opened(name, None, rows.Columns()) as source:
+        for row in source.rows:
+            if isinstance(row, rows.Fault):
+                raise InputError(f"{source.prefix}{row.line}: {row.reason}")
+            pair = {} if row.pair is None else {"text_pair": row.pair}
+            found.append({"text": row.text, **pair})
+    return found
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """What shows on a terminal how far the check has come."""
+    from rich import progress
+
+    console = rendering.console(sys.stderr)
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
+    shown = sys.stderr.isatty()
+    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def update(done: int, count: int) -> None:
+            said = f"{done} of {count} inputs" if done < count else "invariants"
+            bar.update(task, description=said, completed=done, total=count)
+
+        yield update
+
+
+def _write(
+    found: CheckResult, report: Path | None, as_json: Path | None, junit: Path | None
+) -> None:
+    import json
+
+    from diglot import files
+
+    if as_json is not None:
+        with files.replacing_file(as_json) as written:
+            written.write_text(json.dumps(found.facts(), ensure_ascii=False) + "\n", "utf-8")
+
+
+def _show(found: CheckResult, console: Console) -> None:
+    console.print(
+        f"{found.against} against {found.reference}, {found.checkpoint}, {found.precision}:"
+        f" {'equal' if found.equal else 'DIFFERENT'}",
+        style="bold green" if found.equal else "bold red",
+    )
+    said = f"{len(found.inputs)} inputs, seed {found.seed}; allowed: {found.tolerance}"
+    console.print(said)
+    stages = [
+        [one.name, one.absent]
+        if one.absent
+        else [
+            one.name,
+            f"{one.different} of {one.judged}",
+            f"{one.error:.2g}",
+            f"{one.own_error:.2g}",
+            f"{one.ratio:.0%}",
+        ]
+        for one in found.stages
+    ]
+    console.print(
+        rendering.facts(stages, "stage", "differ", "error", "reference's own", "of the limit")
+    )
+    kept = [
+        [one.name, one.side, one.absent or f"{one.broken} of {one.judged}"]
+        for one in found.invariants
+    ]
+    console.print(rendering.facts(kept, "invariant", "side", "broken"))
+    for flip in found.flips:
+        excuse = "within the tolerance" if flip.excused else "beyond the tolerance"
+        where = repr(flip.text) if flip.text else f"input {flip.case}, row {flip.row}"
+        console.print(
+            rendering.shown(
+                f"label flip: {flip.actual} for {flip.expected}, {flip.margin:.2g} apart,"
+                f" {excuse}: {where}"
+            )
+        )
+    for failure in found.failures:
+        lines = [f"{failure.stage} ({failure.side}): {failure.explanation}"]
+        lines.append(f"  smallest input: {failure.case}")
+        if failure.command:
+            lines.append(f"  replay: {failure.command}")
+        console.print(*map(rendering.shown, lines), sep="\n", soft_wrap=True)
