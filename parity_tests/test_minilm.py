@@ -31,7 +31,7 @@ def encode(*texts: Any) -> dict[str, NDArray[Any]]:
 
 
 @given(batch=strategies.batches)
-@example(batch=["the", "the the the the the the the"])  # see comparison.PEERS
+@example(batch=["the", "the the the the the the the"])  # see judging.PEERS
 def test_batches(batch: list[str]) -> None:
     assert_equal(subject(), encode(batch))
 

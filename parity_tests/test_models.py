@@ -9,6 +9,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from diglot.parity.sides import Stages
+
 from .architectures import (
     ARCHITECTURES,
     DECODERS,
@@ -20,7 +22,7 @@ from .architectures import (
     subject,
     torch_model,
 )
-from .comparison import Stages, assert_equal, differences
+from .comparison import assert_equal, differences
 from .strategies import encodings
 
 pytestmark = pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -103,10 +103,13 @@ class Standard:
         Raises:
             DiglotError: the side cannot run the other form.
         """
-        if self.variation.exact:
-            return _identical(self.variation, side)
-        actual = self.variation.of_varied(side.run(self.variation.varied))
-        return judge(actual, self.stages, self.truth, rule, peers=self.peers)
+        variation = self.variation
+        if variation.exact:
+            return _identical(variation, side)
+        base = variation.of_base(side.run(variation.base))
+        varied = variation.of_varied(side.run(variation.varied))
+        moved = moved_truth(base, varied, self.truth)
+        return judge(moved, self.stages, self.truth, rule, peers=self.peers)
 
 
 def standard(variation: Variation, live: Live, rule: Rule) -> Standard | None:
@@ -128,6 +131,22 @@ def standard(variation: Variation, live: Live, rule: Rule) -> Standard | None:
         if judge(same, stages, truth, rule, peers=peers).differences:
             return None
     return Standard(variation, stages, truth, peers)
+
+
+def moved_truth(base: Stages, varied: Stages, truth: Stages) -> Stages:
+    """The truth, moved by as much as a side moves from one form to the other.
+
+    So it is the side's own answers that are compared, however wrong both may be, and by the rule
+    for what rounding explains.
+    """
+    return {
+        name: np.where(
+            (value == base[name]) | (np.isnan(value) & np.isnan(base[name])),
+            truth[name],
+            truth[name] + (value.astype(np.float64) - base[name]),
+        ).astype(value.dtype)
+        for name, value in varied.items()
+    }
 
 
 def _identical(variation: Variation, side: Side) -> Judgement:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import isfinite
 
 from diglot.errors import DiglotError
 from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared
 from diglot.parity.drawing import Inputs
-from diglot.parity.invariants import VARIATIONS, standard, variations
-from diglot.parity.judging import Rule, judge
+from diglot.parity.invariants import VARIATIONS, moved_truth, standard, variations
+from diglot.parity.judging import Judgement, Rule, judge
 from diglot.parity.reference import Live
 from diglot.parity.result import Invariant
 from diglot.parity.sides import ENCODINGS, Run, Side
@@ -66,33 +67,37 @@ def keep(
         rule: how to compare.
         inputs: what the model takes.
     """
-    found: list[Kept] = []
+    # A side is compared with itself here: what its labels are called does not matter.
+    rule = replace(rule, labels=(live.labels, live.labels))
     bases = _bases(compared)
-    own = replace(rule, labels=(live.labels, live.labels), sides=(live.name, live.name))
-    for side, named in ((tested, rule), (live.side, own)):
-        if ENCODINGS not in side.forms:
-            continue
-        for name in VARIATIONS:
-            broken = partial(_varied, side=side, live=live, rule=named, inputs=inputs, name=name)
-            found.append(Kept(Invariant(side.name, name, 0, 0, _NOT_OURS), broken))
+    sides = [side for side in (tested, live.side) if ENCODINGS in side.forms]
+    varied = [
+        Kept(
+            Invariant(side.name, name, 0, 0, _NOT_OURS),
+            partial(_varied, side=side, live=live, rule=rule, inputs=inputs, name=name),
+        )
+        for side in sides
+        for name in VARIATIONS
+    ]
     for case in bases:
-        for one in found:
+        for one in varied:
             one.attempt(case)
-    for side, named in ((tested, rule), (live.side, own)):
-        for name, run in side.ways().items():
-            broken = partial(_otherwise, run=run, live=live, rule=named)
-            found.append(_once(Kept(Invariant(side.name, name, 0, 0), broken), bases))
-    return found
-
-
-def _once(kept: Kept, bases: Sequence[Case]) -> Kept:
-    """Another way to run is tried on one input only: it may have to be compiled for each."""
-    try:
+    otherwise = [
+        Kept(
+            Invariant(side.name, name, 0, 0, "no input lets it be tried"),
+            partial(_otherwise, side=side, run=run, live=live, rule=rule),
+        )
+        for side in sides
+        for name, run in side.ways().items()
+    ]
+    for one in otherwise:
+        # On one input only: a program may have to be compiled for each.
         for case in bases[:1]:
-            kept.attempt(case)
-    except DiglotError as error:
-        kept.invariant = replace(kept.invariant, absent=str(error))
-    return kept
+            try:
+                one.attempt(case)
+            except DiglotError as error:
+                one.invariant = replace(one.invariant, absent=str(error))
+    return varied + otherwise
 
 
 def _varied(
@@ -103,18 +108,29 @@ def _varied(
     for variation in variations(case.encoding, pad=inputs.pad, most=inputs.longest):
         if variation.name == name and (wanted := standard(variation, live, rule)) is not None:
             try:
-                return "; ".join(map(str, wanted.judge(side, rule).differences))
+                return _moves(wanted.judge(side, rule))
             except DiglotError as error:
                 return f"only so {side.name} refuses the input: {error}"
     return None
 
 
-def _otherwise(case: Case, *, run: Run, live: Live, rule: Rule) -> str | None:
+def _otherwise(case: Case, *, side: Side, run: Run, live: Live, rule: Rule) -> str | None:
     if case.encoding is None:
         return None
     expected = live.expected(case)
-    found = judge(run(case.encoding), expected.stages, expected.truth, rule, peers=expected.peers)
-    return "; ".join(map(str, found.differences))
+    moved = moved_truth(side.run(case.encoding), run(case.encoding), expected.truth)
+    return _moves(judge(moved, expected.stages, expected.truth, rule, peers=expected.peers))
+
+
+def _moves(judgement: Judgement) -> str:
+    """How far the answers are apart; empty where rounding explains it."""
+    return "; ".join(
+        f"{one.name} moves by {one.error:.3g}, and rounding explains {one.limit:.3g}"
+        if isfinite(one.error)
+        else str(one.difference)
+        for one in judgement.measurements
+        if one.difference is not None
+    )
 
 
 def _bases(compared: Sequence[Compared]) -> list[Case]:
@@ -122,7 +138,9 @@ def _bases(compared: Sequence[Compared]) -> list[Case]:
     cases = [
         Case(one.case.origin, encoding=one.encoding)
         for one in compared
-        if one.encoding is not None and one.encoding["input_ids"].shape[1] <= _TOKENS
+        if one.answers
+        and one.encoding is not None
+        and one.encoding["input_ids"].shape[1] <= _TOKENS
     ]
     # Sorting keeps the order of those that are alike, so that the same inputs are taken each time.
     return sorted(cases, key=_variety, reverse=True)[:_TRIED]
