@@ -1,0 +1,223 @@
+"""The check as a whole, with PyTorch on both sides and a fault planted in one."""
+
+from __future__ import annotations
+
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.parity.fakes import Faulty, changed
+
+from diglot import checkpoint
+from diglot.errors import InputError, UnknownBackendError
+from diglot.parity import STRICT, Tolerance, check, invariants, result
+from diglot.parity.cases import Case, Encoding
+from diglot.parity.replay import Replay
+from diglot.parity.result import CheckResult
+from diglot.parity.sides import Stages
+
+IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
+ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).astype(np.int64)})
+
+
+@pytest.fixture(scope="session")
+def found(save_tiny: Any) -> checkpoint.Checkpoint:
+    # Of the usual weights, many a fault would change nothing.
+    return checkpoint.find(save_tiny(initializer_range=0.8))
+
+
+@pytest.fixture(autouse=True)
+def _usual_way_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recording a model takes seconds, and is another test's business."""
+    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+
+
+def broken(found: CheckResult) -> set[str]:
+    return {failure.stage for failure in found.failures}
+
+
+def test_a_backend_is_equal_to_itself(found: checkpoint.Checkpoint) -> None:
+    told: list[tuple[int, int]] = []
+    judged = check(found, "torch", examples=8, progress=lambda *far: told.append(far))
+    assert judged.equal
+    assert not judged.failures
+    assert [one.name for one in judged.stages] == list(result.STAGES)
+    assert all(one.judged and not one.different for one in judged.stages)
+    assert told[-1] == (len(judged.inputs), len(judged.inputs))
+    origins = {one.case.origin for one in judged.inputs}
+    assert {"fully masked rows", "one token", "longest length", "near tie"} <= origins
+    assert [one.name for one in judged.layers] == ["embeddings", "layer 1", "layer 2"]
+    assert {one.name for one in judged.invariants} >= set(invariants.VARIATIONS)
+    assert not any(one.broken for one in judged.invariants)
+    tokens = max((one.tokens for one in judged.inputs), key=len)
+    assert all(token.ratio is not None for row in tokens for token in row)
+
+
+def test_the_same_seed_gives_the_same_check(found: checkpoint.Checkpoint) -> None:
+    def inputs(seed: int) -> list[dict[str, Any]]:
+        return [one.case.facts() for one in check(found, "torch", examples=5, seed=seed).inputs]
+
+    assert inputs(1) == inputs(1)
+    assert inputs(1) != inputs(2)
+
+
+def test_it_becomes_json(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", np.full_like(stages["logits"], np.nan))
+
+    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
+    facts = json.loads(json.dumps(judged.facts(), allow_nan=False))
+    assert facts["equal"] is False
+    assert facts["schema"] == result.SCHEMA
+    assert facts["inputs"][0]["ratios"]["logits"] == "inf"
+    assert str(judged).startswith(f"faulty against torch, {found.name}: DIFFERENT")
+
+
+def test_own_texts_are_judged(found: checkpoint.Checkpoint) -> None:
+    given = ["a b c", {"text": "d", "text_pair": "e"}]
+    judged = check(found, "torch", examples=1, texts=given)
+    own = [one.case for one in judged.inputs if one.case.origin == "own texts"]
+    assert [(case.texts, case.pairs) for case in own] == [(("a b c",), None), (("d",), ("e",))]
+    with pytest.raises(InputError):
+        check(found, "torch", examples=1, texts=[7])
+
+
+def test_a_failure_is_shrunk_kept_and_replayed(
+    found: checkpoint.Checkpoint, tmp_path: Path
+) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        # The letter "b" alone is misread.
+        wrong = (encoding["input_ids"] == 6).any(-1)[:, None]
+        return changed(stages, "logits", stages["logits"] + wrong)
+
+    faulty = Faulty(found, says=says)
+    judged = check(found, faulty, examples=1, texts=["x y", "c a b d e"], failures=tmp_path)
+    (failure,) = judged.failures
+    assert failure.stage == "logits"
+    assert failure.side == "faulty against torch"
+    assert failure.case.texts == ("b",) or failure.case.encoding is not None
+    assert failure.file is not None
+    assert failure.command == f"diglot check --replay {failure.file}"
+    again = check(found, faulty, cases=[Replay.read(failure.file).case])
+    assert broken(again) == {"logits"}
+    assert len(again.inputs) == 1
+
+
+def test_without_a_folder_nothing_is_kept(found: checkpoint.Checkpoint) -> None:
+    judged = check(found, "torch", cases=[ENCODED], tolerance=Tolerance(absolute=0))
+    assert not judged.equal
+    assert {failure.file for failure in judged.failures} == {None}
+    assert not list(Path.cwd().iterdir())
+
+
+def test_other_ids(found: checkpoint.Checkpoint) -> None:
+    def encodes(encoding: Encoding) -> Encoding:
+        ids = encoding["input_ids"]
+        return {**encoding, "input_ids": np.where(ids == 5, 6, ids)}
+
+    judged = check(found, Faulty(found, encodes=encodes), cases=[Case("mine", ("b c", "c a"))])
+    assert broken(judged) == {"ids and masks"}
+    # The model's stages are compared on the reference's ids.
+    assert judged.failures[0].case.texts == ("a",)
+
+
+def test_what_only_one_side_refuses_is_a_difference(found: checkpoint.Checkpoint) -> None:
+    def refuses(*_: Any) -> Any:
+        raise InputError("no")
+
+    texts = Case("mine", ("a",))
+    assert broken(check(found, Faulty(found, encodes=refuses), cases=[texts])) == {"ids and masks"}
+    judged = check(found, Faulty(found, says=refuses), cases=[texts])
+    assert broken(judged) == {"logits"}
+    assert "only faulty refuses the input: no" in judged.failures[0].explanation
+
+
+def test_what_both_refuse_is_not_judged(found: checkpoint.Checkpoint) -> None:
+    long = {name: np.ones((1, 99), np.int64) for name in ("input_ids", "attention_mask")}
+    cases = [Case("too long", encoding=long), ENCODED]
+    judged = check(found, "torch", cases=cases)
+    assert judged.equal
+    assert "24 at most" in judged.inputs[0].refused
+    with pytest.raises(InputError, match="neither side takes any of the 1 inputs"):
+        check(found, "torch", cases=cases[:1])
+
+
+def test_a_side_may_take_less(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return {name: stages[name] for name in ("logits", "probabilities")}
+
+    judged = check(found, Faulty(found, says=says, forms=frozenset({"encodings"})), examples=4)
+    assert judged.equal
+    absent = {one.name for one in judged.stages if one.absent}
+    assert absent == {"ids and masks", "hidden states"}
+    assert not judged.layers
+    assert all(one.case.encoding is not None for one in judged.inputs)
+
+
+def test_an_answer_to_text_is_judged_too(found: checkpoint.Checkpoint) -> None:
+    class Answering(Faulty):
+        def answer(self, texts: Any) -> Stages:
+            stages = self.run(self.encode(texts))
+            return {
+                "logits": stages["logits"],
+                "probabilities": stages["probabilities"],
+                "labels": np.array(["POSITIVE"] * len(texts), object),
+            }
+
+    judged = check(found, Answering(found), cases=[Case("mine", tuple("abcdefgh"))])
+    assert broken(judged) == {"probabilities and labels"}
+    assert {flip.actual for flip in judged.flips} == {"POSITIVE"}
+    assert {flip.text for flip in judged.flips} <= set("abcdefgh")
+
+
+def run(found: checkpoint.Checkpoint, says: Any) -> set[tuple[str, str]]:
+    judged = check(found, Faulty(found, says=says), cases=[ENCODED], tolerance=STRICT)
+    return {(one.side, one.name) for one in judged.invariants if one.broken}
+
+
+def test_answers_that_change_from_run_to_run(found: checkpoint.Checkpoint) -> None:
+    runs = count(1)
+
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", stages["logits"] * np.float32(1 + 2e-7 * next(runs)))
+
+    assert ("faulty", invariants.TWICE) in run(found, says)
+
+
+def test_narrow_ids_that_are_misread(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        narrow = encoding["input_ids"].dtype == np.int32
+        return changed(stages, "logits", stages["logits"] + 1e-3 * narrow)
+
+    assert run(found, says) == {("faulty", invariants.NARROW)}
+
+
+def test_rows_that_see_one_another(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", stages["logits"] + 1e-2 * len(encoding["input_ids"]))
+
+    assert run(found, says) == {("faulty", invariants.ALONE)}
+
+
+def test_padding_that_is_seen(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        padding = (encoding["attention_mask"] == 0).sum(-1, keepdims=True)
+        return changed(stages, "logits", stages["logits"] + 1e-2 * padding)
+
+    assert run(found, says) == {("faulty", invariants.PADDED)}
+
+
+def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoint.Checkpoint) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "hidden state 1", stages["hidden state 1"] + 0.5)
+
+    assert run(found, says) == set()
+
+
+@pytest.mark.parametrize("named", ["nothing", "./nowhere"])
+def test_nothing_to_check_against(found: checkpoint.Checkpoint, named: str) -> None:
+    with pytest.raises(UnknownBackendError, match="nothing to check against"):
+        check(found, named)

@@ -1,0 +1,73 @@
+"""Where a check's inputs come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diglot import checkpoint
+from diglot.parity.drawing import Inputs
+from diglot.parity.sides import ENCODINGS, PAIRS, TEXTS
+
+ALL = frozenset({TEXTS, PAIRS, ENCODINGS})
+
+
+@pytest.fixture
+def inputs(tiny: Path) -> Inputs:
+    return Inputs(checkpoint.find(tiny), ALL)
+
+
+def test_all_forms_are_drawn(inputs: Inputs) -> None:
+    drawn = inputs.drawn(60, 0)
+    assert len(drawn) == 60
+    kinds = {one.origin for one in drawn}
+    assert kinds == {"drawn texts", "drawn pairs", "drawn encodings"}
+    assert [one.facts() for one in drawn] == [one.facts() for one in inputs.drawn(60, 0)]
+
+
+@pytest.mark.parametrize("form", [TEXTS, PAIRS, ENCODINGS])
+def test_only_what_both_sides_take_is_drawn(tiny: Path, form: str) -> None:
+    some = Inputs(checkpoint.find(tiny), frozenset({form}))
+    for case in [*some.drawn(10, 0), *some.hard()]:
+        assert (case.encoding is not None) == (form == ENCODINGS)
+        assert (case.pairs is not None) == (form == PAIRS)
+
+
+def test_encodings_are_what_the_model_takes(inputs: Inputs) -> None:
+    cases = [one.encoding for one in inputs.hard() if one.encoding is not None]
+    lengths = {one["input_ids"].shape[1] for one in cases}
+    assert max(lengths) == inputs.longest == 24
+    assert min(lengths) == 1
+    ids = np.concatenate([one["input_ids"].ravel() for one in cases])
+    assert {0, 1, 30, 31} <= set(ids.tolist())
+    assert ids.min() == 0
+    assert ids.max() == 31
+    masks = [one["attention_mask"] for one in cases]
+    assert any((mask.sum(-1) == 0).any() for mask in masks)
+    assert any((mask[:, 0] == 0).any() for mask in masks if mask.any(-1).all())
+    for one in cases:
+        np.testing.assert_array_equal(one["input_ids"][one["attention_mask"] == 0], 0)
+        assert set(np.unique(one["token_type_ids"])) <= {0, 1}
+
+
+def test_without_padding_rows_come_alone(save_tiny: Callable[..., Path]) -> None:
+    some = Inputs(checkpoint.find(save_tiny(pad_token_id=None)), ALL)
+    assert {case.rows for case in [*some.drawn(30, 0), *some.hard()]} == {1}
+
+
+def test_a_near_tie_is_nearer_than_chance(inputs: Inputs) -> None:
+    weights = np.random.default_rng(3).normal(size=32)
+
+    def logits(encoding: Any) -> np.ndarray:
+        sums = weights[encoding["input_ids"]].sum(-1)
+        return np.stack([sums, np.zeros_like(sums)], -1)
+
+    for seed in range(5):
+        case = inputs.tie(logits, seed)
+        assert case.rows == 1
+        # Of eight tokens, the sum is some three units off on average.
+        assert abs(logits(case.encoding)[0, 0]) < 0.1

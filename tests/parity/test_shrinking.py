@@ -1,0 +1,63 @@
+"""The smallest input that still fails."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from diglot.parity.cases import Case
+from diglot.parity.shrinking import smallest
+
+
+def test_a_text_is_cut_to_what_matters() -> None:
+    case = Case("own texts", ("nothing here", "some words, then é and more 東京" * 20, "x"))
+    found = smallest(case, lambda one: any("é" in text for text in one.texts))
+    assert found.texts == ("é",)
+    assert found.origin == "own texts"
+
+
+def test_what_does_not_matter_becomes_plain() -> None:
+    case = Case("own texts", ("Zürich!",))
+    assert smallest(case, lambda one: len(one.texts[0]) >= 3).texts == ("aaa",)
+
+
+def test_both_texts_of_a_pair() -> None:
+    case = Case("drawn pairs", ("long first", "b"), ("a second one with Q", "c"))
+    found = smallest(case, lambda one: any("Q" in text for text in one.pairs or ()))
+    assert (found.texts, found.pairs) == (("",), ("Q",))
+
+
+def test_rows_that_need_one_another_stay() -> None:
+    case = Case("own texts", ("one", "two", "three", "four"))
+    found = smallest(case, lambda one: one.rows >= 2)
+    assert found.texts == ("", "")
+
+
+def encoding(rows: int = 3, tokens: int = 12) -> Case:
+    ids = np.arange(rows * tokens).reshape(rows, tokens) + 10
+    types = np.ones_like(ids)
+    return Case(
+        "drawn encodings",
+        encoding={"input_ids": ids, "attention_mask": ids * 0, "token_type_ids": types},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fails", "ids"),
+    [
+        (lambda given: (given["input_ids"] == 20).any(), [[20]]),
+        (lambda given: given["input_ids"].shape[1] >= 3, [[1, 1, 1]]),
+        (lambda given: given["input_ids"].sum() > 0, [[1]]),
+    ],
+)
+def test_an_encoding(fails: Callable[..., bool], ids: list[list[int]]) -> None:
+    found = smallest(encoding(), lambda one: bool(fails(one.encoding))).encoding
+    assert found is not None
+    assert found["input_ids"].tolist() == ids
+    assert found["attention_mask"].tolist() == np.ones_like(ids).tolist()
+    assert found["token_type_ids"].tolist() == np.zeros_like(ids).tolist()
+
+
+def test_patience_ends() -> None:
+    case = encoding()
+    assert smallest(case, lambda one: True, patience=0) is case
