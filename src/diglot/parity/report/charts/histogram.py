@@ -1,0 +1,80 @@
+"""How large the errors are, as shares of what is allowed."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+
+import altair as alt
+
+from diglot.parity.report.charts.svg import AGAINST, GUIDE, HEIGHT, WIDTH, WRONG
+from diglot.parity.result import STAGES, CheckResult
+from diglot.parity.wording import number
+
+TITLE = "Error against the limit"
+CAPTION = (
+    "Inputs by their largest error, as a share of what is allowed. Right of the line the two sides"
+    " differ."
+)
+
+# The upper edges of the bars; before the first of them is a bar for what is identical, after the
+# last one for all that is worse.
+_EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
+_BEYOND = _EDGES.index(1.0) + 1
+
+
+def chart(result: CheckResult) -> alt.TopLevelMixin | None:
+    """One row of bars for each stage that has errors rather than identities."""
+    shares = {
+        stage: [one.ratios[stage] for one in result.inputs if stage in one.ratios]
+        for stage in STAGES[1:]
+    }
+    stages = [stage for stage, some in shares.items() if some]
+    if not stages:
+        return None
+    rows = [_bars(stage, shares[stage], labels=stage == stages[-1]) for stage in stages]
+    return alt.vconcat(*rows, spacing=10)
+
+
+def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
+    """The axis counts bars, and is labelled at the edges between them."""
+    values = [
+        {
+            "from": slot + 0.06,
+            "to": slot + 0.94,
+            "inputs": count,
+            "said": f"{stage}: {count} inputs, {_between(slot)}",
+            "beyond": slot >= _BEYOND,
+        }
+        for slot, count in sorted(Counter(bisect_left(_EDGES, one) for one in shares).items())
+    ]
+    last = len(_EDGES)
+    places = [0.5, *range(2, last + 1), last + 0.5]
+    names = ["same", *(number(one).removeprefix("0") for one in _EDGES[1:-1]), "", "more"]
+    axis = alt.Axis(
+        grid=False,
+        ticks=False,
+        labels=labels,
+        values=places,
+        labelExpr=f"{names}[indexof({places}, datum.value)]",
+        labelOverlap=False,
+    )
+    title = "share of the limit" if labels else None
+    x = alt.X("from:Q").scale(domain=[0, last + 1], nice=False).title(title).axis(axis)
+    y = alt.Y("inputs:Q").axis(tickCount=3, tickMinStep=1, domain=False)
+    color = alt.condition("datum.beyond", alt.value(WRONG), alt.value(AGAINST))
+    bars = alt.Chart(alt.Data(values=values)).mark_bar()
+    limit = alt.Chart(alt.Data(values=[{"from": _BEYOND}])).mark_rule(**GUIDE)
+    return alt.layer(
+        bars.encode(x, y, x2="to:Q", y2=alt.datum(0), color=color, description="said:N"),
+        limit.encode(x),
+    ).properties(width=WIDTH, height=(HEIGHT - 60) / 3, title=stage)
+
+
+def _between(slot: int) -> str:
+    if slot == 0:
+        return "identical"
+    low = number(_EDGES[slot - 1])
+    if slot == len(_EDGES):
+        return f"more than {low} of the limit"
+    return f"{low} to {number(_EDGES[slot])} of the limit"

@@ -1,0 +1,66 @@
+"""The page: what a result says, laid out by the templates."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from diglot.parity.report import charts, digest
+from diglot.parity.result import ENCODING, CheckResult
+from diglot.parity.wording import number, visible
+
+
+def render(result: CheckResult) -> str:
+    """The whole page as HTML."""
+    style, script = (_resource(name) for name in ("style.css", "copy.js"))
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            result=result,
+            digest=digest,
+            ENCODING=ENCODING,
+            infinity=math.inf,
+            style=style,
+            script=script,
+            policy=_policy(style, script),
+            figures=charts.figures(result),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("diglot.parity.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "visible": visible}
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Applied to every value that the templates print, before it is escaped."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _policy(style: str, script: str) -> str:
+    """A content security policy under which nothing runs or loads but these two."""
+    hashes = [b64encode(sha256(one.encode()).digest()).decode() for one in (style, script)]
+    return (
+        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _resource(name: str) -> Markup:
+    return Markup((files("diglot.parity.report") / "templates" / name).read_text("utf-8"))
