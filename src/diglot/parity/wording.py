@@ -11,15 +11,12 @@ def visible(text: str, limit: int = 4000) -> str:
 
     Args:
         text: anything.
-        limit: how many characters to keep at most; of a longer text the length is told.
+        limit: how many of its characters to show at most; of a longer text the length is told.
     """
     said = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode()
-        for one in text[: limit + 1]
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text[:limit]
     )
-    if len(said) <= limit:
-        return said
-    return f"{said[:limit]}… ({len(text):,} characters)"
+    return said if len(text) <= limit else f"{said}… ({len(text):,} characters)"
 
 
 def number(value: float, digits: int = 3) -> str:

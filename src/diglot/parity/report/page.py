@@ -50,7 +50,9 @@ def _environment() -> Environment:
 
 def _finalize(value: Any) -> Any:
     """Applied to every value that the templates print, before it is escaped."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value, len(value))
+    return value
 
 
 def _policy(style: str, script: str) -> str:
