@@ -129,7 +129,7 @@ def different() -> CheckResult:
         failures=(
             Failure(
                 HIDDEN_STATES,
-                "torch, tensorflow",
+                "tensorflow against torch",
                 smallest,
                 Case("drawn texts", SENTENCES[:3]),
                 "hidden state 3: at [0, 2, 511] tensorflow has 0.1142 and torch 0.0831; in float64"

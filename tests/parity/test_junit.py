@@ -108,7 +108,7 @@ def test_a_failure_counts_though_nothing_else_tells_of_it(
 ) -> None:
     case = Case("drawn texts", ("a",))
     unknown = Failure("a way that is new", "tensorflow", case, case, "it went wrong")
-    known = Failure(LOGITS, "torch, tensorflow", case, case, "so did this")
+    known = Failure(LOGITS, "tensorflow against torch", case, case, "so did this")
     root = written(replace(equal, failures=(unknown, known)), tmp_path)
     assert root.get("failures") == "2"
     assert "it went wrong" in str(cases(root)["a way that is new (tensorflow)"][0].text)

@@ -101,7 +101,7 @@ def test_an_equal_check_says_so_and_shows_all_sections(equal: CheckResult, tmp_p
     assert "Different" not in found.text
     assert 'class="wrong' not in source
     assert len([1 for tag, _ in found.elements if tag == "svg"]) == 1 + 3
-    for said in ("17, 1", "4.1e-7", "2.3e-6", "torch has no such way to run", "2.21.0", "83.4"):
+    for said in ("17, 1", "4.1e-7", "2.3e-6", "torch has no such way to run", "2.21.0", "83"):
         assert said in found.text
 
 
@@ -260,8 +260,20 @@ def test_points_that_meet_are_one(equal: CheckResult) -> None:
 
 def test_scores_may_be_anything(equal: CheckResult) -> None:
     answers = (Answer((-3.0,), (-3.0,)), Answer((7.0,), (7.0,)))
-    said = marks(only(equal, given(answers=answers)), PROBABILITIES_CHART)
+    some = only(equal, given(answers=answers))
+    said = marks(some, PROBABILITIES_CHART)
     assert {"1 rows at -3 and -3", "1 rows at 7 and 7"} <= set(said)
+    (_, _, chart) = figures(some)
+    labels = Page(str(chart.drawing)).texts["text"]
+    assert {"−2", "6"} <= set(labels)  # noqa: RUF001 -- Vega writes a real minus
+
+
+def test_what_is_not_finite_is_no_point(equal: CheckResult) -> None:
+    answers = (Answer((math.nan, math.inf, 0.5), (0.5, 0.5, 0.5)),)
+    said = marks(only(equal, given(answers=answers)), PROBABILITIES_CHART)
+    assert [one for one in said if " at " in one] == ["1 rows at 0.5 and 0.5"]
+    nowhere = (Answer((math.nan,), (1.0,)),)
+    assert marks(only(equal, given(answers=nowhere)), PROBABILITIES_CHART) == []
 
 
 def test_the_worst_come_first_and_the_refused_last(equal: CheckResult) -> None:
@@ -284,7 +296,7 @@ def test_of_a_long_row_the_worst_part_is_shown() -> None:
     assert (found.row, found.whole, len(found.tokens)) == (0, 512, 64)
     assert found.tokens[0].id == found.first
     assert 400 in [one.id for one in found.tokens]
-    last = tuple(Token(at, "x", float(at)) for at in range(100))
+    last = tuple(Token(at, "x", float(at) if at else None) for at in range(100))
     (found,) = digest.excerpts(given(tokens=(last,)))
     assert [one.id for one in found.tokens] == list(range(36, 100))
 
@@ -296,9 +308,9 @@ def test_of_many_rows_the_worst_are_shown_in_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("ratio", "heat"),
-    [(0.0, 0), (0.01, 0), (0.02, 1), (0.3, 2), (1.0, 3), (1.1, 4), (math.inf, 4), (math.nan, 4)],
+    [(0.0, 0), (0.01, 0), (0.02, 1), (0.3, 2), (1.0, 3), (1.1, 4), (math.inf, 4), (None, 0)],
 )
-def test_heat_is_a_step_and_beyond_the_limit_the_last(ratio: float, heat: int) -> None:
+def test_heat_is_a_step_and_beyond_the_limit_the_last(ratio: float | None, heat: int) -> None:
     assert digest.heat(Token(0, "x", ratio)) == heat
 
 

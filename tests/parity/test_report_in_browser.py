@@ -1,5 +1,6 @@
 """Reports in a headless Chromium: what loads, what runs, and whether it can be read."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -143,6 +144,15 @@ def test_on_a_phone_the_page_does_not_scroll_sideways(
     opened = show(name, viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True)
     widths = "[document.documentElement.scrollWidth, innerWidth]"
     assert opened.page.evaluate(widths) == [360, 360]
+
+
+def test_on_a_phone_words_stay_whole(show: Callable[..., Opened]) -> None:
+    page = show("different", viewport=PHONE, is_mobile=True).page
+    for word in ("NEGATIVE", "POSITIVE", "tensorflow"):
+        found = page.locator("bdi").filter(has_text=re.compile(f"^{word}$"))
+        heights = found.evaluate_all("all => all.map((one) => one.getBoundingClientRect().height)")
+        assert len(heights) >= 3
+        assert 0 < min(heights) <= max(heights) < 30  # of one line
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

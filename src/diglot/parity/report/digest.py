@@ -66,10 +66,10 @@ def worst(result: CheckResult) -> list[tuple[int, Input]]:
 def excerpts(one: Input) -> list[Excerpt]:
     """The worst rows of an input, each around its worst token."""
     rows = [(number, tokens) for number, tokens in enumerate(one.tokens) if tokens]
-    rows.sort(key=lambda pair: -max(token.ratio for token in pair[1]))
+    rows.sort(key=lambda pair: -max(map(_share, pair[1])))
     found = []
     for number, tokens in sorted(rows[:_ROWS]):
-        at = max(range(len(tokens)), key=lambda place: tokens[place].ratio)
+        at = max(range(len(tokens)), key=lambda place: _share(tokens[place]))
         first = max(0, min(at - _TOKENS // 2, len(tokens) - _TOKENS))
         found.append(Excerpt(number, first, len(tokens), tokens[first : first + _TOKENS]))
     return found
@@ -77,7 +77,7 @@ def excerpts(one: Input) -> list[Excerpt]:
 
 def heat(token: Token) -> int:
     """How much of its limit a token takes, from 0 to 3, and 4 beyond it."""
-    return sum(not token.ratio <= edge for edge in _HEAT)
+    return sum(not _share(token) <= edge for edge in _HEAT)
 
 
 def origins(result: CheckResult) -> list[Origin]:
@@ -105,3 +105,7 @@ def invariants(result: CheckResult) -> dict[str, dict[str, Invariant]]:
     for one in result.invariants:
         table.setdefault(one.name, {})[one.side] = one
     return table
+
+
+def _share(token: Token) -> float:
+    return token.ratio or 0.0
