@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import diglot
-from diglot.cli import check, classify, explain, inspect, serve
+from diglot.cli import check, classify, explain, inspect, serve, trace
 from diglot.errors import DiglotError
 
 # What a shell reports for a program that these signals have ended: 128 and the signal's number.
@@ -21,7 +21,7 @@ _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 # Of the commands that judge, 1 says that there is a difference; they end with 2 when they cannot.
-_JUDGES = frozenset({"check"})
+_JUDGES = frozenset({"check", "trace"})
 
 _TRACEBACK = "--traceback"
 
@@ -101,6 +101,7 @@ app.command()(inspect.info)
 app.command()(serve.export)
 app.command()(serve.doctor)
 app.command()(check.check)
+app.command()(trace.trace)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
