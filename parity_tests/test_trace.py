@@ -1,0 +1,466 @@
+"""The trace: silent where the readings agree, and each planted fault named where it was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import torch
+
+from diglot import TFAutoModelForSequenceClassification
+from diglot.errors import InputError, LoweringError
+from diglot.lowering import REGISTRY
+from diglot.lowering.promotion import convert
+from diglot.parity.trace import Trace, trace_models
+from diglot.parity.trace.graph import Graph
+
+from .architectures import ARCHITECTURES, MAX_TOKENS, PAD, VOCABULARY, subject, torch_model
+
+aten = torch.ops.aten
+INPUTS = ("input_ids", "attention_mask")
+ENCODING = {
+    "input_ids": np.array([[1, 17, 23, 42, 9, 2], [1, 31, 2, 0, 0, 0]]),
+    "attention_mask": np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]]),
+}
+LAYER = "bert.encoder.layer.1"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both readings of a checkpoint, recorded once."""
+
+    model: Any
+    other: Any
+    graph: Graph
+
+    def trace(self, encoding: Mapping[str, Any] = ENCODING) -> Trace:
+        """What the trace says of an input."""
+        return trace_models(self.model, self.other, encoding, graph=self.graph)
+
+    @property
+    def program(self) -> Any:
+        """What TensorFlow runs."""
+        return self.other.program(INPUTS)
+
+    def node(self, module: str, target: Any) -> Any:
+        """The program's only such node of the module."""
+        (found,) = [
+            node
+            for node in self.program.nodes
+            if node.target is target
+            and [*node.meta["nn_module_stack"].values()][-1][0] == f"model.{module}"
+        ]
+        return found
+
+    def variable(self, name: str) -> Any:
+        """TensorFlow's variable of a weight."""
+        (found,) = [weight for weight in self.other.weights if weight.name == name]
+        return found
+
+
+@cache
+def pair(architecture: str) -> Pair:
+    """Both readings, whole: what a test plants in them it takes out again."""
+    model = torch_model(architecture)
+    return Pair(model, TFAutoModelForSequenceClassification(deepcopy(model)), Graph(model, INPUTS))
+
+
+@pytest.fixture
+def bert() -> Pair:
+    """BERT, which most faults are planted in."""
+    return pair("bert")
+
+
+@contextmanager
+def called(node: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
+    """The node with other arguments: by position, ``...`` for one that stays, or by name."""
+    before = node.args, node.kwargs
+    given = [*args, *[...] * (len(node.args) - len(args))]
+    kept = [*node.args, *[None] * (len(given) - len(node.args))]
+    node.args = tuple(b if a is ... else a for a, b in zip(given, kept, strict=True))
+    node.kwargs = {**node.kwargs, **kwargs}
+    try:
+        yield
+    finally:
+        node.args, node.kwargs = before
+
+
+@contextmanager
+def assigned(variable: Any, value: Any) -> Iterator[None]:
+    """The variable with another value."""
+    before = variable.numpy()
+    variable.assign(value)
+    try:
+        yield
+    finally:
+        variable.assign(before)
+
+
+def lowered_as(monkeypatch: pytest.MonkeyPatch, operator: Any, function: Callable[..., Any]) -> Any:
+    """Lower the operator by ``function``; returns what lowered it before."""
+    right = REGISTRY[operator]
+    monkeypatch.setitem(REGISTRY._lowerings, operator, replace(right, function=function))
+    return right.function
+
+
+def awkward(rows: int, tokens: int) -> dict[str, Any]:
+    """A full row, one masked throughout, one padded on the left, one of one token, and bits."""
+    generator = np.random.default_rng(tokens)
+    ids = generator.integers(PAD + 1, VOCABULARY, (rows, tokens))
+    mask = np.ones_like(ids)
+    for row, change in enumerate((np.s_[:], np.s_[: tokens // 2], np.s_[1:]), 1):
+        mask[row : row + 1, change] = 0
+    mask[4:] = generator.integers(0, 2, mask[4:].shape)
+    ids[mask == 0] = PAD
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_no_operator_is_named_where_none_is_wrong(architecture: str) -> None:
+    both = subject(architecture)
+    one = Pair(both.expected, both.actual, Graph(both.expected, INPUTS))
+    for encoding in (awkward(6, 9), awkward(6, MAX_TOKENS), awkward(1, 1)):
+        found = one.trace(encoding)
+        assert found.equal, f"{found}\n{encoding}"
+        # Each operator is there with both errors, and no two chains are one and the same.
+        assert len([step for step in found.steps if step.rounds]) > 30
+        assert 0 < found.steps[-1].expected < 1e-5
+        assert 0 < found.steps[-1].actual < 1e-5
+        assert found.steps[-1].expected != found.steps[-1].actual
+
+
+def test_a_wrong_gelu(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = lowered_as(
+        monkeypatch, aten.gelu.default, lambda self, **_: right(self, approximate="tanh")
+    )
+    found = bert.trace()
+    assert found.born is not None
+    assert found.born.operator == "aten.gelu.default"
+    assert found.born.module == "bert.encoder.layer.0.intermediate.intermediate_act_fn"
+    # The other layer's is wrong by itself too, and nothing else is.
+    assert [step.operator for step in found.steps if step.reason] == ["aten.gelu.default"] * 2
+    # All that comes behind is off, and no part of it is blamed.
+    behind = found.steps[found.steps.index(found.born) :]
+    assert all(step.actual > 10 * step.expected for step in behind if step.rounds)
+
+
+def test_another_epsilon_in_one_layer(bert: Pair) -> None:
+    node = bert.node(f"{LAYER}.output.LayerNorm", aten.layer_norm.default)
+    with called(node, ..., ..., ..., ..., 1e-4):
+        found = bert.trace()
+    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.LayerNorm"]
+    assert "eps is 0.0001 for 1e-12" in found.born.reason
+
+
+def test_swapped_rows_of_a_weight(bert: Pair) -> None:
+    name = f"{LAYER}.attention.self.query.weight"
+    variable = bert.variable(name)
+    with assigned(variable, variable.numpy()[[1, 0, *range(2, 16)]]):
+        found = bert.trace()
+    assert [step.module for step in found.steps if step.reason] == [name]
+    assert found.born.operator == "parameter"
+    assert "32 of 256 numbers differ" in found.born.reason
+
+
+def test_a_weight_that_this_input_does_not_use(bert: Pair) -> None:
+    name = "bert.embeddings.word_embeddings.weight"
+    value = bert.variable(name).numpy()
+    value[VOCABULARY - 1] += 1e-7
+    with assigned(bert.variable(name), value):
+        found = bert.trace()
+    assert found.born.module == name
+    assert all(step.actual < 1e-5 for step in found.steps if step.rounds)
+
+
+def test_a_dropped_bias(bert: Pair) -> None:
+    name = f"{LAYER}.output.dense"
+    with assigned(bert.variable(f"{name}.bias"), np.zeros(16, np.float32)):
+        found = bert.trace()
+    assert (found.born.module, found.born.operator) == (f"{name}.bias", "parameter")
+    with called(bert.node(name, aten.linear.default), ..., ..., None):
+        found = bert.trace()
+    assert (found.born.module, found.born.operator) == (name, "aten.linear.default")
+    assert "bias is None for p_model_bert" in found.born.reason
+
+
+def test_a_weight_rounded_to_half_precision(bert: Pair) -> None:
+    variable = bert.variable("classifier.weight")
+    with assigned(variable, variable.numpy().astype(np.float16).astype(np.float32)):
+        assert bert.trace().born.module == "classifier.weight"
+
+
+def test_an_attention_scale_in_one_layer(bert: Pair) -> None:
+    module = f"{LAYER}.attention.self"
+    node = bert.node(module, aten.scaled_dot_product_attention.default)
+    with called(node, scale=0.35):
+        found = bert.trace()
+    assert [step.module for step in found.steps if step.reason] == [module]
+    assert "scale is 0.35 for 0.35355" in found.born.reason
+
+
+def test_softmax_over_the_wrong_axis() -> None:
+    mpnet, module = pair("mpnet"), "mpnet.encoder.layer.1.attention.attn"
+    with called(mpnet.node(module, aten.softmax.int), ..., -2):
+        found = mpnet.trace()
+    assert (found.born.module, found.born.operator) == (module, "aten.softmax.int")
+
+
+def test_a_mask_that_is_not_low_enough() -> None:
+    mpnet = pair("mpnet")
+    node = mpnet.node("mpnet", aten.where.ScalarOther)
+    with called(node, ..., ..., -10000.0):
+        found = mpnet.trace()
+    assert found.born.node == node.name
+    # Beside -3.4e38 it is no error of the other numbers: what is born here is in the mask alone.
+    assert found.born.actual_here > 1e38
+
+
+def test_the_wrong_token_is_pooled(bert: Pair) -> None:
+    with called(bert.node("bert.pooler", aten.select.int), ..., ..., 1):
+        found = bert.trace()
+    assert (found.born.module, found.born.operator) == ("bert.pooler", "aten.select.int")
+
+
+def test_another_residual(bert: Pair) -> None:
+    module = f"{LAYER}.output"
+    wrong = bert.node(f"{LAYER}.intermediate.dense", aten.linear.default).args[0].args[0]
+    node = bert.node(module, aten.add.Tensor)
+    right = node.args[1].name
+    with called(node, ..., wrong):
+        found = bert.trace()
+    assert (found.born.module, found.born.operator) == (module, "aten.add.Tensor")
+    assert f"other is {wrong.name} for {right}" in found.born.reason
+
+
+def test_a_fault_that_shows_only_further_down(bert: Pair) -> None:
+    node = bert.node("bert", aten.ge.Scalar)
+    with called(node, ..., 2):
+        found = bert.trace()
+    assert (found.born.operator, found.born.dtype) == ("aten.ge.Scalar", "bool")
+    assert "they must be identical" in found.born.reason
+    off = next(step for step in found.steps if step.rounds and step.actual > 1e-4)
+    assert off.module == "bert.encoder.layer.0.attention.self"
+    assert not off.reason
+
+
+def test_a_cast_that_the_model_has_not(bert: Pair) -> None:
+    node = bert.node(f"{LAYER}.output.dense", aten.linear.default)
+    nodes, value, casts = bert.program.nodes, node.args[0], []
+    with node.graph.inserting_before(node):
+        for dtype in (torch.float16, torch.float32):
+            cast = node.graph.call_function(convert, (casts[-1] if casts else value, dtype))
+            cast.meta = {"val": value.meta["val"].to(dtype), "nn_module_stack": {}}
+            casts.append(cast)
+    place = nodes.index(node)
+    nodes[place:place] = casts
+    try:
+        with called(node, casts[-1]):
+            found = bert.trace()
+    finally:
+        del nodes[place : place + 2]
+        for cast in reversed(casts):
+            node.graph.erase_node(cast)
+    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert f"input is {casts[-1].name} for {value.name}" in found.born.reason
+    assert bert.trace().equal
+
+
+def test_an_operator_that_the_program_lacks(bert: Pair) -> None:
+    missing = bert.node(f"{LAYER}.intermediate.intermediate_act_fn", aten.gelu.default)
+    reader = bert.node(f"{LAYER}.output.dense", aten.linear.default)
+    nodes = bert.program.nodes
+    place = nodes.index(missing)
+    del nodes[place]
+    try:
+        with called(reader, missing.args[0]):
+            found = bert.trace()
+    finally:
+        nodes.insert(place, missing)
+    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert missing.name not in [step.node for step in found.steps]
+    assert f"input is {missing.args[0].name} for {missing.name}" in found.born.reason
+
+
+def test_an_operator_that_fails(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    lowered_as(monkeypatch, aten.tanh.default, lambda self: self[:1])
+    found = bert.trace()
+    assert (found.born.module, found.born.operator) == (
+        "bert.pooler.activation",
+        "aten.tanh.default",
+    )
+    assert "[1, 16] for float64 [2, 16]" in found.born.reason
+    assert found.born.actual == np.inf
+    assert found.steps[-1].actual == np.inf
+
+
+@pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_what_is_not_finite(
+    bert: Pair, monkeypatch: pytest.MonkeyPatch, value: float, what: str
+) -> None:
+    right = lowered_as(
+        monkeypatch,
+        aten.tanh.default,
+        lambda self: tf.tensor_scatter_nd_update(right(self), [[0, 0]], [value]),
+    )
+    found = bert.trace()
+    assert found.born.operator == "aten.tanh.default"
+    assert f"{what} on one side only" in found.born.reason
+    assert found.born.actual_here == np.inf
+
+
+def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_it_is = type(bert.other).__call__
+
+    def swapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = as_it_is(self, *args, **kwargs)
+        outputs["logits"] = outputs["logits"][:, ::-1]
+        return outputs
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(bert.other), "__call__", swapped)
+        found = bert.trace()
+    assert (found.born, found.equal) == (None, False)
+    assert "in the logits: " in found.elsewhere[0]
+    assert "TensorFlow in float32 as a whole has" in found.elsewhere[0]
+
+    hook = bert.model.bert.register_forward_hook(
+        lambda module, inputs, output: output.__class__(
+            **{**output, "pooler_output": output[1] * 1.01}
+        )
+    )
+    try:
+        found = bert.trace()
+    finally:
+        hook.remove()
+    assert (found.born, found.equal) == (None, False)
+    assert "PyTorch in float32 as a whole has" in found.elsewhere[0]
+
+
+def test_sums_that_cancel(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum in another order may be all rounding, relative to itself, and is yet not wrong."""
+
+    def in_another_order(x: Any, weight: Any, bias: Any = None) -> Any:
+        products = x[..., None, :] * weight
+        total = tf.zeros_like(products[..., 0])
+        for place in reversed(range(weight.shape[1])):
+            total += products[..., place]
+        return total if bias is None else total + bias
+
+    lowered_as(monkeypatch, aten.linear.default, in_another_order)
+    model = torch_model("bert")
+    for name in ("query", "key"):
+        weight = getattr(model.bert.encoder.layer[0].attention.self, name)
+        weight.weight.data[:] = 1e4
+        weight.bias.data[:] = 0
+    model.bert.embeddings.LayerNorm.bias.data[:] = 0
+    model.bert.embeddings.LayerNorm.weight.data[:] = 1
+    found = trace_models(model, TFAutoModelForSequenceClassification(deepcopy(model)), ENCODING)
+    step = next(one for one in found.steps if one.operator == "aten.linear.default")
+    # The largest result is smaller than the rounding of what it sums.
+    assert step.scale < 1e-6 * 1e4 * 16
+    assert found.equal, found
+
+
+def test_constant_rows_before_a_normalization(bert: Pair) -> None:
+    """Of equal numbers a normalization makes whatever the rounding of their mean is."""
+    model = torch_model("bert")
+    for table in ("word", "position", "token_type"):
+        getattr(model.bert.embeddings, f"{table}_embeddings").weight.data[:] = 0.1
+    found = trace_models(model, TFAutoModelForSequenceClassification(deepcopy(model)), ENCODING)
+    assert found.equal, found
+
+
+def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
+    from diglot.parity.tolerance import BUDGET
+    from diglot.parity.trace.walk import Walk
+
+    inputs = {name: torch.from_numpy(one) for name, one in ENCODING.items()}
+    walk = Walk(bert.model, bert.other, inputs, BUDGET, ("a", "b"), bert.graph)
+    most = 0
+    with torch.no_grad():
+        for _ in walk.steps():
+            most = max(most, *(len(reading.values) for reading in walk._readings))
+    kept = {"logits", "hidden_states"}
+    assert all(len(reading.values) < 8 for reading in walk._readings), kept
+    assert most < len(bert.graph.weights) + 20
+
+
+def test_what_cannot_be_traced(bert: Pair) -> None:
+    with pytest.raises(InputError, match=r"bert takes input_ids, .*, not positions"):
+        bert.trace({**ENCODING, "positions": ENCODING["input_ids"]})
+    with pytest.raises(InputError, match=r"PyTorch cannot run the model on input_ids \[1, 33\]"):
+        bert.trace({"input_ids": np.ones((1, MAX_TOKENS + 1))})
+    with pytest.raises(LoweringError, match=r"recorded from another model: .* b_model_albert"):
+        trace_models(bert.model, pair("albert").other, ENCODING, graph=bert.graph)
+
+
+def test_the_mask_may_be_left_out(bert: Pair) -> None:
+    ids = ENCODING["input_ids"]
+    alone = bert.trace({"input_ids": ids})
+    assert alone == bert.trace({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    assert alone != bert.trace()
+
+
+def test_a_decoder_without_a_pad_token() -> None:
+    model = torch_model("gpt2", pad_token_id=None)
+    found = trace_models(
+        model,
+        TFAutoModelForSequenceClassification(deepcopy(model)),
+        {"input_ids": np.array([[1, 17, 23]])},
+    )
+    assert found.equal, found
+
+
+@pytest.mark.parametrize(
+    ("architecture", "precision"),
+    [
+        ("bert", torch.bfloat16),
+        ("bert", torch.float16),
+        ("bert", torch.float64),
+        ("llama", torch.bfloat16),
+    ],
+)
+def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype) -> None:
+    model = torch_model(architecture)
+    found = trace_models(model, deepcopy(model).to(precision), awkward(5, 7))
+    assert found.equal, found
+    last = found.steps[-1]
+    coarse, fine = (last.actual, last.expected)
+    if precision is torch.float64:
+        coarse, fine = fine, coarse
+    eps = torch.finfo(precision if precision is not torch.float64 else torch.float32).eps
+    assert 0 < coarse < 64 * eps
+    assert fine < coarse / 100
+    if precision is not torch.float64:
+        assert found.grown.growth > eps / 2
+
+
+def test_what_half_precision_cannot_hold(bert: Pair) -> None:
+    model = deepcopy(bert.model)
+    dense = model.bert.encoder.layer[1].intermediate.dense
+    dense.bias.data[3] = 60_000
+    dense.weight.data[3] = 6_000 * torch.sign(
+        model.bert.encoder.layer[1].attention.output.LayerNorm.bias
+    )
+    half = deepcopy(model).to(torch.float16)
+    found = trace_models(model, half, ENCODING)
+    assert found.born.module == f"{LAYER}.intermediate.dense"
+    assert found.born.operator == "aten.linear.default"
+    assert "PyTorch in float16 has" in found.born.reason
+    assert "infinite on one side only" in found.born.reason
+
+    dense.bias.data[3] = 70_000
+    found = trace_models(
+        model, deepcopy(model).to(torch.float16), ENCODING, graph=Graph(half, INPUTS)
+    )
+    assert (found.born.module, found.born.operator) == (
+        f"{LAYER}.intermediate.dense.bias",
+        "parameter",
+    )
