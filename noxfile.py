@@ -10,7 +10,7 @@ nox.options.error_on_missing_interpreters = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 TESTS = nox.project.dependency_groups(PROJECT, "test")
-EVERYTHING = ".[tensorflow,serving,parquet]"
+EVERYTHING = ".[tensorflow,serving,parity,parquet]"
 # What an export needs, beside diglot itself, to run from the command line.
 RUNTIME = ("numpy", "pydantic", "pydantic-settings", "rich", "tensorflow", "typer")
 WORKED_EXAMPLE = (
@@ -93,7 +93,7 @@ def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    some = [one for extra in ("tensorflow", "serving", "parquet") for one in extras[extra]]
+    some = [one for extra in ("tensorflow", "serving", "parity", "parquet") for one in extras[extra]]
     requirements = [*project["dependencies"], *some, *TESTS]
     lowest = Path(session.virtualenv.location) / "minimums.txt"
     lowest.write_text("\n".join(one.replace(">=", "==") for one in requirements))
@@ -116,5 +116,5 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly."""
-    install(session, "-e", ".", "mypy", "urllib3")
+    install(session, "-e", ".[parity]", "mypy", "urllib3")
     session.run("mypy")

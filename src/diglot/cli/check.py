@@ -217,6 +217,14 @@ def _write(
 
     from diglot import files
 
+    if report is not None:
+        from diglot.parity import report as reports
+
+        reports.write(found, report)
+    if junit is not None:
+        from diglot.parity import junit as results
+
+        results.write(found, junit)
     if as_json is not None:
         with files.replacing_file(as_json) as written:
             written.write_text(json.dumps(found.facts(), ensure_ascii=False) + "\n", "utf-8")
