@@ -93,7 +93,9 @@ def minimums(session: nox.Session) -> None:
     """The lowest versions that pyproject.toml allows."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    some = [one for extra in ("tensorflow", "serving", "parity", "parquet") for one in extras[extra]]
+    some = [
+        one for extra in ("tensorflow", "serving", "parity", "parquet") for one in extras[extra]
+    ]
     requirements = [*project["dependencies"], *some, *TESTS]
     lowest = Path(session.virtualenv.location) / "minimums.txt"
     lowest.write_text("\n".join(one.replace(">=", "==") for one in requirements))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from diglot.errors import DiglotError
 from diglot.parity import replay, result, shrinking
 from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared, compare
@@ -14,6 +15,9 @@ from diglot.parity.keeping import Kept
 from diglot.parity.reference import Live
 from diglot.parity.result import Failure
 from diglot.parity.sides import Side
+
+# The stages that operators compute.
+_COMPUTED = (result.HIDDEN_STATES, result.LOGITS)
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Failing:
         """One failure for each stage that differs, on the smallest input that shows it."""
         sides = f"{self.tested.name} against {self.live.name}"
         last: Case | None = None
+        born = ""
         for stage in result.STAGES:
             found = next((one for one in compared if one.differences(stage)), None)
             if found is None:
@@ -51,8 +56,12 @@ class Failing:
             # What differs in one stage does so in the next ones, mostly on the same input.
             if last is None or not fails(last):
                 last = self._smallest(found.case, fails)
-            (first, *_) = self._compared(last).differences(stage)
-            yield self._failure(stage, sides, last, found.case, str(first))
+                born = ""
+            compared_last = self._compared(last)
+            (first, *_) = compared_last.differences(stage)
+            if stage in _COMPUTED and not born:
+                born = self._born(compared_last)
+            yield self._failure(stage, sides, last, found.case, f"{first}{born}")
 
     def of_invariants(self, kept: Sequence[Kept]) -> Iterator[Failure]:
         """One failure for each invariant that is broken, likewise."""
@@ -63,6 +72,19 @@ class Failing:
             explanation = one.broken(smallest) or one.explanation
             invariant = one.invariant
             yield self._failure(invariant.name, invariant.side, smallest, one.case, explanation)
+
+    def _born(self, compared: Compared) -> str:
+        """Which operator parts first, where the tested side is a program whose operators show."""
+        backend = getattr(self.tested, "backend", None)
+        if compared.encoding is None or getattr(backend, "name", None) != "tensorflow":
+            return ""
+        from diglot.parity.trace import trace_models
+
+        try:
+            found = trace_models(self.live.model, backend.model, compared.encoding)  # type: ignore[union-attr]
+        except DiglotError:
+            return ""
+        return "" if found.born is None else f". The first operator to part is {found.born}"
 
     def _compared(self, case: Case) -> Compared:
         return compare(case, self.tested, self.live, self.rule)

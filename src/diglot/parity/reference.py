@@ -84,7 +84,8 @@ class Live:
         self.name, self.labels, self.forms = backend, found.labels, self.side.forms
         own = loaded if isinstance(loaded, TorchBackend) else load(precision=precision)
         self._peer = ModelSide(found, own)
-        self._model = own.model
+        self.model = own.model
+        """Transformers' own, in the tested precision."""
         self.stages = _Remembered(self.side.run)
         """The backend's stages of an encoding."""
         self.truth = _Remembered(ModelSide(found, load(precision="float64")).run)
@@ -105,7 +106,7 @@ class Live:
         """The stages in the tested precision, PyTorch's rounding drawn anew each time."""
         peers = []
         for seed in range(PEERS):
-            with rounded_anew(self._model, seed):
+            with rounded_anew(self.model, seed):
                 peers.append(self._peer.run(encoding))
         return peers
 

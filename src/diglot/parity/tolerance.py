@@ -194,8 +194,8 @@ def measure(
         return worst
     at = np.unravel_index(error.argmax(), error.shape)
     reason = (
-        f"at {_position(at)} {sides[0]} has {actual[at]} and {sides[1]} {expected[at]}; in"
-        f" float64 it is {reference[at]}. The error {error[at]:.3g} exceeds the limit"
+        f"at {_position(at)} {sides[0]} has {actual[at]!s} and {sides[1]} {expected[at]!s}; in"
+        f" float64 it is {reference[at]!s}. The error {error[at]:.3g} exceeds the limit"
         f" {limit:.3g}, and {int((error > limit).sum())} of {error.size} elements do"
     )
     return replace(worst, difference=Difference(name, reason))
@@ -218,7 +218,7 @@ def _first(
         return None
     at = tuple(np.argwhere(wrong)[0])
     return (
-        f"at {_position(at)} {sides[0]} has {actual[at]} and {sides[1]} {expected[at]}:"
+        f"at {_position(at)} {sides[0]} has {actual[at]!s} and {sides[1]} {expected[at]!s}:"
         f" {reason} ({int(wrong.sum())} of {wrong.size} elements)"
     )
 

@@ -64,6 +64,9 @@ class Step:
         found = _BLOCK.match(self.module)
         return found[0] if found else "(the model itself)"
 
+    def __str__(self) -> str:
+        return f"{self.module or 'the model itself'}: {self.operator} ({self.node})"
+
     @property
     def rounds(self) -> bool:
         """Whether it computes, and so has rounding; a weight does not."""
@@ -178,11 +181,11 @@ class Trace:
         yield f"{self.against} against {self.reference}, {self.checkpoint}: {verdict}"
         yield f"  {len(self.steps)} weights and operators; {inputs}"
         if (grown := self.grown) is not None:
-            yield f"  the error grows most in {_named(grown)}: by {grown.growth:.1e} of the scale"
+            yield f"  the error grows most in {grown}: by {grown.growth:.1e} of the scale"
         yield from (f"  {one}" for one in self.elsewhere)
         if (born := self.born) is None:
             return
-        yield f"  born in {_named(born)}, {born.dtype} {list(born.shape)}"
+        yield f"  born in {born}, {born.dtype} {list(born.shape)}"
         yield f"    {born.reason}"
         if others := sum(bool(step.reason) for step in self.steps) - 1:
             yield f"  {others} more part on the same inputs"
@@ -194,17 +197,13 @@ class Trace:
 _ERRORS = ("scale", "reference", "tested")
 
 
-def _named(step: Step) -> str:
-    return f"{step.module or 'the model itself'}: {step.operator} ({step.node})"
-
-
 def _rows(steps: Iterable[Step]) -> Iterator[str]:
     """A line for each step; an arrow marks those that part."""
     return _columns(
         ("operator", *_ERRORS, "reference here", "tested here", "limit"),
         [
             (
-                f"{'>' if step.reason else ' '} {_named(step)}",
+                f"{'>' if step.reason else ' '} {step}",
                 step.scale,
                 step.expected,
                 step.actual,
