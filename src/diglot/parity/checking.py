@@ -15,7 +15,7 @@ from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared, compare
 from diglot.parity.drawing import Inputs
 from diglot.parity.failing import Failing
-from diglot.parity.judging import Rule
+from diglot.parity.judging import ROUNDINGS, Rule
 from diglot.parity.keeping import keep
 from diglot.parity.reference import Live
 from diglot.parity.result import CheckResult
@@ -31,9 +31,6 @@ EXAMPLES = 100
 
 Progress = Callable[[int, int], object]
 """Called with how many inputs are judged, and how many there are."""
-
-# The relative size of a rounding where NumPy has no such dtype, or backends widen it.
-_ROUNDINGS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 def check(
@@ -94,7 +91,7 @@ def check(
     rule = Rule(
         (tested.labels, live.labels),
         tolerance,
-        _ROUNDINGS.get(precision),
+        ROUNDINGS.get(precision),
         (tested.name, live.name),
     )
     compared: list[Compared] = []
