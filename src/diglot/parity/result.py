@@ -221,7 +221,7 @@ class CheckResult:
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON has it; a number that is not finite becomes a text."""
-        return {"schema": SCHEMA, "equal": self.equal, **_plain(self)}
+        return {"schema": SCHEMA, "equal": self.equal, **plain(self)}
 
     def __str__(self) -> str:
         verdict = "equal" if self.equal else "DIFFERENT"
@@ -248,15 +248,16 @@ class CheckResult:
         return "\n".join(lines)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The value in lists, dictionaries, numbers and texts; what is not finite becomes a text."""
     if isinstance(value, Case):
         return value.facts()
     if is_dataclass(value):
-        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
+        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
