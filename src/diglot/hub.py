@@ -6,8 +6,9 @@ from pathlib import Path
 
 from diglot.errors import CheckpointNotFoundError, HubUnreachableError
 
-# What a text classifier is made of; pickles and other frameworks' weights are never fetched.
-_WANTED = ("*.json", "model.safetensors", "model-*.safetensors", "*.txt", "*.model", "*.jinja")
+FILES = ("*.json", "model.safetensors", "model-*.safetensors", "*.txt", "*.model", "*.jinja")
+"""What a text classifier is made of; pickles and other frameworks' weights are never fetched."""
+
 _CODE = ("*.py",)
 _NESTED = "*/*"
 
@@ -27,7 +28,7 @@ def download(name: str, revision: str | None, *, code: bool) -> Path:
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
 
-    wanted = [*_WANTED, *(_CODE if code else ())]
+    wanted = [*FILES, *(_CODE if code else ())]
     try:
         return Path(
             snapshot_download(
