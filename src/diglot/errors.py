@@ -114,3 +114,7 @@ class ExportError(DiglotError):
 
 class ExportRefusedError(ExportError):
     """What was exported does not answer like its checkpoint, and was not published."""
+
+
+class LedgerError(DiglotError):
+    """A ledger cannot be read, or says nothing about what it is asked."""

@@ -1,0 +1,127 @@
+"""Run a model once, and write down all that it takes to judge another run by it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diglot import hub
+from diglot.errors import InputError
+from diglot.parity.cases import Case
+from diglot.parity.environment import versions
+from diglot.parity.ledger.digest import compact
+from diglot.parity.ledger.entries import Array, Entry, Ledger, Recorded
+from diglot.parity.ledger.format import read, write
+from diglot.parity.reference import Live, Reference
+from diglot.parity.sides import LOGITS
+from diglot.parity.tolerance import BUDGET, Tolerance
+
+if TYPE_CHECKING:
+    from diglot.backends import Precision
+    from diglot.checkpoint import Checkpoint
+
+
+def record(
+    checkpoint: str | os.PathLike[str] | Checkpoint | None,
+    to: str | os.PathLike[str],
+    *,
+    backend: str = "torch",
+    examples: int = 100,
+    texts: Sequence[Any] = (),
+    cases: Sequence[Case] | None = None,
+    tolerance: Tolerance = BUDGET,
+    precision: Precision = "float32",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Ledger:
+    """Record a ledger of a checkpoint.
+
+    Args:
+        checkpoint: a directory, a hub id, a checkpoint that was found before, or ``None`` for the
+            one that diglot ships.
+        to: the file to write; it appears whole, or what was there stays.
+        backend: whose answers to record.
+        examples: how many inputs are drawn; hard ones come besides, as in a check.
+        texts: the user's own texts, in any form that a classifier takes.
+        cases: only these inputs, and none drawn.
+        tolerance: how far another run may be off, unless whoever checks it says otherwise.
+        precision: the dtype of the parameters.
+        seed: of the inputs that are drawn.
+        progress: told after each input how many are done, and of how many.
+        **options: ``revision``, ``labels``, ``fresh_head`` and ``trust_remote_code``, as
+            :func:`diglot.checkpoint.find` takes them.
+
+    Returns:
+        What was written, as it reads back.
+
+    Raises:
+        DiglotError: the checkpoint cannot be found, loaded or run.
+    """
+    from diglot import predictions
+    from diglot.checkpoint import Checkpoint, find
+    from diglot.parity.drawing import Inputs
+
+    found = checkpoint if isinstance(checkpoint, Checkpoint) else find(checkpoint, **options)
+    live = Live(found, backend, precision)
+    if cases is None:
+        inputs = Inputs(found, live.forms)
+        cases = [*inputs.own(texts), *inputs.hard(), *inputs.drawn(examples, seed)]
+        cases.append(inputs.tie(lambda encoding: live.side.run(encoding)[LOGITS], seed))
+    entries = []
+    for done, case in enumerate(cases, 1):
+        entries.append(entry(case, live))
+        if progress is not None:
+            progress(done, len(cases))
+    ledger = Ledger(
+        checkpoint=found.name,
+        files=hashes(found),
+        labels=found.labels,
+        function_to_apply=predictions.score_function(found.config),
+        backend=backend,
+        precision=precision,
+        tolerance=tolerance,
+        seed=seed,
+        versions=versions(),
+        entries=tuple(entries),
+    )
+    write(ledger, to)
+    return read(to)
+
+
+def entry(case: Case, live: Reference) -> Entry:
+    """One input, and what is made of it, or that it is refused."""
+    try:
+        right = live.expected(case)
+    except InputError as error:
+        return Entry(case, {}, {}, str(error))
+    values, truth = compact(right.stages), compact(right.truth)
+    results = [right.stages, *right.peers()]
+    stages = {}
+    for name in values:
+        # Errors that add up may make a digest worse than any of its elements.
+        digest = _error(values[name], truth[name])
+        whole = max(_error(one[name], right.truth[name]) for one in results)
+        stages[name] = Recorded(values[name], truth[name], max(digest, whole))
+    encoding = {name: np.asarray(value, np.int64) for name, value in right.encoding.items()}
+    return Entry(case, encoding, stages)
+
+
+def hashes(found: Checkpoint) -> dict[str, str]:
+    """The SHA-256 of each file that a checkpoint is made of, by name."""
+    digests = {}
+    for path in sorted(found.path.iterdir()):
+        if path.is_file() and any(path.match(pattern) for pattern in hub.FILES):
+            with path.open("rb") as file:
+                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
+
+
+def _error(values: Array, truth: Array) -> float:
+    with np.errstate(invalid="ignore"):  # of what is not finite, which counts otherwise
+        wrong = np.abs(np.asarray(values, np.float64) - truth)
+    return float(wrong[np.isfinite(wrong)].max(initial=0.0))
