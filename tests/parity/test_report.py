@@ -189,12 +189,12 @@ def test_errors_are_counted_between_their_bounds(equal: CheckResult) -> None:
     shares = (0.0, 0.004, 0.01, 0.3, 1.0, 1.01, 99.0, 101.0, math.inf)
     some = only(equal, *(given(ratios={ENCODING: 0.0, LOGITS: one}) for one in shares))
     assert marks(some, "Error against the limit") == [
-        "logits: 1 inputs, identical",
+        "logits: 1 input, identical",
         "logits: 2 inputs, 0 to 0.01 of the limit",
-        "logits: 1 inputs, 0.2 to 0.5 of the limit",
-        "logits: 1 inputs, 0.5 to 1 of the limit",
-        "logits: 1 inputs, 1 to 2 of the limit",
-        "logits: 1 inputs, 10 to 100 of the limit",
+        "logits: 1 input, 0.2 to 0.5 of the limit",
+        "logits: 1 input, 0.5 to 1 of the limit",
+        "logits: 1 input, 1 to 2 of the limit",
+        "logits: 1 input, 10 to 100 of the limit",
         "logits: 2 inputs, more than 100 of the limit",
     ]
 
@@ -242,13 +242,13 @@ def test_flips_are_marked_among_the_probabilities(equal: CheckResult) -> None:
     unexcused = Flip(1, 0, "A", "B", 1e-1, 1e-6)
     said = marks(only(equal, plain, flipped, flips=(excused, unexcused)), PROBABILITIES_CHART)
     assert [one for one in said if " at " in one] == [
-        "1 rows at 0.25 and 0.25",
-        "1 rows at 0.75 and 0.75",
-        "1 rows at 0.25 and 0.5",
-        "1 rows at 0.75 and 0.5",
-        "1 excused flips at 0.505 and 0.495",
-        "1 flips at 0.6 and 0.45",
-        "1 flips at 1 and 0",
+        "1 row at 0.25 and 0.25",
+        "1 row at 0.75 and 0.75",
+        "1 row at 0.25 and 0.5",
+        "1 row at 0.75 and 0.5",
+        "1 excused flip at 0.505 and 0.495",
+        "1 flip at 0.6 and 0.45",
+        "1 flip at 1 and 0",
     ]
 
 
@@ -262,7 +262,7 @@ def test_scores_may_be_anything(equal: CheckResult) -> None:
     answers = (Answer((-3.0,), (-3.0,)), Answer((7.0,), (7.0,)))
     some = only(equal, given(answers=answers))
     said = marks(some, PROBABILITIES_CHART)
-    assert {"1 rows at -3 and -3", "1 rows at 7 and 7"} <= set(said)
+    assert {"1 row at -3 and -3", "1 row at 7 and 7"} <= set(said)
     (_, _, chart) = figures(some)
     labels = Page(str(chart.drawing)).texts["text"]
     assert {"−2", "6"} <= set(labels)  # noqa: RUF001 -- Vega writes a real minus
@@ -271,7 +271,7 @@ def test_scores_may_be_anything(equal: CheckResult) -> None:
 def test_what_is_not_finite_is_no_point(equal: CheckResult) -> None:
     answers = (Answer((math.nan, math.inf, 0.5), (0.5, 0.5, 0.5)),)
     said = marks(only(equal, given(answers=answers)), PROBABILITIES_CHART)
-    assert [one for one in said if " at " in one] == ["1 rows at 0.5 and 0.5"]
+    assert [one for one in said if " at " in one] == ["1 row at 0.5 and 0.5"]
     nowhere = (Answer((math.nan,), (1.0,)),)
     assert marks(only(equal, given(answers=nowhere)), PROBABILITIES_CHART) == []
 

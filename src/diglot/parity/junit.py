@@ -15,6 +15,8 @@ from diglot.files import replacing_file
 from diglot.parity.result import STAGES, CheckResult, Failure, Invariant, Stage
 from diglot.parity.wording import visible
 
+_Tested = Stage | Invariant | None
+
 
 def write(result: CheckResult, path: Path) -> None:
     """Write a check as JUnit's XML.
@@ -63,12 +65,9 @@ def _suites(result: CheckResult) -> Element:
     return suites
 
 
-Tested = Stage | Invariant | None
-
-
-def _tests(result: CheckResult) -> Iterator[tuple[str, Tested, list[Failure]]]:
+def _tests(result: CheckResult) -> Iterator[tuple[str, _Tested, list[Failure]]]:
     """All tests by name; a failure always has one, even where nothing was counted."""
-    tested: dict[str, Tested] = {one.name: one for one in result.stages}
+    tested: dict[str, _Tested] = {one.name: one for one in result.stages}
     tested |= {_name(one.name, one.side): one for one in result.invariants}
     failures: dict[str, list[Failure]] = {name: [] for name in tested}
     for one in result.failures:
@@ -81,7 +80,7 @@ def _name(what: str, side: str) -> str:
     return what if what in STAGES else f"{what} ({side})"
 
 
-def _test(name: str, tested: Tested, failures: list[Failure]) -> Element:
+def _test(name: str, tested: _Tested, failures: list[Failure]) -> Element:
     test = Element("testcase", classname="diglot.check", name=visible(name))
     wrong = tested.different if isinstance(tested, Stage) else tested.broken if tested else 0
     if wrong or failures:

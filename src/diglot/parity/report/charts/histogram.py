@@ -43,7 +43,7 @@ def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
             "from": slot + 0.06,
             "to": slot + 0.94,
             "inputs": count,
-            "said": f"{stage}: {count} inputs, {_between(slot)}",
+            "said": f"{stage}: {count} input{'s' if count > 1 else ''}, {_between(slot)}",
             "beyond": slot >= _BEYOND,
         }
         for slot, count in sorted(Counter(bisect_left(_EDGES, one) for one in shares).items())

@@ -31,7 +31,7 @@ CAPTION = (
 # How many marks of one kind there may be; more would tell nothing more.
 _MOST = 1200
 
-_PLAIN, _EXCUSED, _FLIPPED = "rows", "excused flips", "flips"
+_PLAIN, _EXCUSED, _FLIPPED = "row", "excused flip", "flip"
 
 Point = tuple[float, float]
 
@@ -93,6 +93,6 @@ def _gathered(points: Iterable[Point], what: str, span: float) -> list[dict[str,
     values = []
     for cell, count in cells.items():
         x, y = (at * span / steps for at in cell)
-        said = f"{count} {what} at {number(x)} and {number(y)}"
+        said = f"{count} {what}{'s' if count > 1 else ''} at {number(x)} and {number(y)}"
         values.append({"x": x, "y": y, "count": count, "said": said})
     return values
