@@ -128,7 +128,12 @@ def check(
 
     Exit codes: 0 equal, 1 different, 2 could not be judged.
     """
-    from diglot import settings
+    from diglot import extras, settings
+
+    extras.require("parity", "hypothesis")
+    if report is not None:
+        extras.require("parity", "altair", "jinja2", "vl_convert")
+    from diglot.parity import opening
     from diglot.parity.replay import Replay
 
     rule = _rule(strict, lenient, tolerance)
@@ -141,7 +146,11 @@ def check(
         against, reference = against or kept.against, reference or kept.reference
         precision, rule = precision or kept.precision, rule or kept.tolerance
         extra = {"cases": [kept.case]}
-    chosen = settings.load(checkpoint=checkpoint, precision=cast("Precision | None", precision))
+    wanted = cast("Precision | None", precision)
+    chosen = settings.load(checkpoint=checkpoint, precision=wanted)
+    against = against or "tensorflow"
+    # A ledger was recorded in one precision, whatever is configured.
+    fixed = opening.is_ledger(against)
     if rule is not None:
         extra["tolerance"] = rule
     with _progress() as progress:
@@ -149,9 +158,9 @@ def check(
 
         found = judge(
             chosen.checkpoint,
-            against or "tensorflow",
+            against,
             reference=reference or "torch",
-            precision=chosen.precision,
+            precision=wanted if fixed else chosen.precision,
             failures=failures,
             progress=progress,
             revision=revision,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from diglot.parity.drawing import Inputs
 from diglot.parity.failing import Failing
 from diglot.parity.judging import ROUNDINGS, Rule
 from diglot.parity.keeping import keep
-from diglot.parity.reference import Live
+from diglot.parity.reference import Live, Reference
+from diglot.parity.replay import Replay
 from diglot.parity.result import CheckResult
-from diglot.parity.sides import ENCODINGS, LOGITS, Side
+from diglot.parity.sides import LOGITS, Side
 from diglot.parity.tolerance import BUDGET, Tolerance
 
 if TYPE_CHECKING:
@@ -41,8 +43,8 @@ def check(
     examples: int = EXAMPLES,
     texts: Sequence[Any] = (),
     cases: Sequence[Case] | None = None,
-    tolerance: Tolerance = BUDGET,
-    precision: Precision = "float32",
+    tolerance: Tolerance | None = None,
+    precision: Precision | None = None,
     seed: int = 0,
     failures: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -59,14 +61,15 @@ def check(
         checkpoint: a directory, a hub id, one that was found already, or ``None`` for the small
             one that diglot ships.
         against: what is tested: a backend's name, the folder of an export, or a server's address;
-            or any :class:`~diglot.parity.sides.Side`.
-        reference: the backend that is held to be right.
+            or any :class:`~diglot.parity.sides.Side`. A ledger, on the other hand, is held to be
+            right: then ``reference`` is what is tested, on the ledger's inputs.
+        reference: the backend that runs the checkpoint.
         examples: how many inputs are drawn; hard ones, of which there are some twenty, come
             besides.
         texts: the user's own texts, in any form that a classifier takes.
         cases: only these inputs, and none drawn, as for a replay.
-        tolerance: how large an error may be.
-        precision: the dtype of the parameters on both sides.
+        tolerance: how large an error may be; the ledger's, or else the error budget.
+        precision: the dtype of the parameters on both sides; the ledger's, or else float32.
         seed: of what is drawn.
         failures: the folder in which to keep failing inputs as files; none are kept unless given.
         progress: is told how far the check has come.
@@ -81,38 +84,39 @@ def check(
         if isinstance(checkpoint, checkpoints.Checkpoint)
         else checkpoints.find(checkpoint, **options)
     )
-    live = Live(found, reference, precision)
-    tested = opening.side(against, found, precision)
-    inputs = Inputs(found, tested.forms & live.forms)
-    if cases is None:
-        cases = [*inputs.own(texts), *inputs.hard(), *inputs.drawn(examples, seed)]
-        if ENCODINGS in tested.forms:
-            cases.append(inputs.tie(lambda one: live.side.run(one)[LOGITS], seed))
+    right: Reference
+    live: Live | None = None
+    if isinstance(against, str | os.PathLike) and opening.is_ledger(against):
+        right = ledger = opening.ledger(against, precision)
+        precision, tolerance = ledger.precision, tolerance or ledger.tolerance
+        tested = opening.side(reference, found, precision)
+        cases = ledger.cases if cases is None else cases
+        seed = ledger.seed
+    else:
+        precision = precision or "float32"
+        right = live = Live(found, reference, precision)
+        tested = opening.side(against, found, precision)
+    inputs = Inputs(found, tested.forms & right.forms)
+    if cases is None and live is not None:
+        cases = inputs.all(texts, examples, seed, lambda one: live.side.run(one)[LOGITS])
     rule = Rule(
-        (tested.labels, live.labels),
-        tolerance,
+        (tested.labels, right.labels),
+        tolerance or BUDGET,
         ROUNDINGS.get(precision),
-        (tested.name, live.name),
+        (tested.name, right.name),
     )
-    compared: list[Compared] = []
-    for case in cases:
-        compared.append(compare(case, tested, live, rule))
-        if progress is not None:
-            progress(len(compared), len(cases))
-    if all(one.refused for one in compared):
-        raise InputError(
-            f"neither side takes any of the {len(cases)} inputs; the first: {compared[0].refused}"
-        )
-    kept = keep(compared, tested, live, rule, inputs)
+    compared = _compared(cases or (), tested, right, rule, progress)
+    kept = [] if live is None else keep(compared, tested, live, rule, inputs)
     named = None if found.name == checkpoints.EMBEDDED else found.name
-    folder = None if failures is None else Path(failures)
-    failing = Failing(tested, live, rule, named, precision, folder)
+    other = os.fspath(against) if isinstance(against, str | os.PathLike) else tested.name
+    replay = partial(Replay, named, reference, other, precision, rule.tolerance)
+    failing = Failing(tested, right, rule, replay, None if failures is None else Path(failures))
     return CheckResult(
         checkpoint=found.name,
-        reference=live.name,
+        reference=right.name,
         against=tested.name,
         precision=precision,
-        tolerance=str(tolerance),
+        tolerance=str(rule.tolerance),
         seed=seed,
         labels=found.labels,
         stages=summary.stages(compared),
@@ -124,3 +128,17 @@ def check(
         versions=environment.versions(),
         seconds=time.monotonic() - started,
     )
+
+
+def _compared(
+    cases: Sequence[Case], tested: Side, right: Reference, rule: Rule, progress: Progress | None
+) -> list[Compared]:
+    compared: list[Compared] = []
+    for case in cases:
+        compared.append(compare(case, tested, right, rule))
+        if progress is not None:
+            progress(len(compared), len(cases))
+    if all(one.refused for one in compared):
+        first = f"; the first: {compared[0].refused}" if compared else ""
+        raise InputError(f"neither side takes any of the {len(cases)} inputs{first}")
+    return compared

@@ -65,6 +65,27 @@ class Inputs:
         types: int = getattr(config, "type_vocab_size", 0) if typed else 0
         self._types = types if types > 1 else 0
 
+    def all(
+        self,
+        texts: Sequence[Any],
+        examples: int,
+        number: int,
+        logits: Callable[[strategies.Encoding], Any],
+    ) -> list[Case]:
+        """The user's own, the hard ones, those that are drawn, and a near tie.
+
+        Args:
+            texts: see :meth:`own`.
+            examples: see :meth:`drawn`.
+            number: the seed.
+            logits: see :meth:`tie`.
+
+        Raises:
+            InputError: one of the texts is none.
+        """
+        cases = [*self.own(texts), *self.hard(), *self.drawn(examples, number)]
+        return [*cases, self.tie(logits, number)] if ENCODINGS in self._forms else cases
+
     def drawn(self, examples: int, number: int) -> list[Case]:
         """Texts, pairs and encodings, as many as are asked for.
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diglot.errors import DiglotError
-from diglot.parity import replay, result, shrinking
+from diglot.parity import result, shrinking
 from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared, compare
 from diglot.parity.judging import Rule
 from diglot.parity.keeping import Kept
-from diglot.parity.reference import Live
+from diglot.parity.reference import Live, Reference
+from diglot.parity.replay import Replay, command
 from diglot.parity.result import Failure
 from diglot.parity.sides import Side
 
@@ -26,23 +27,21 @@ class Failing:
 
     Attributes:
         tested: the one side.
-        live: the other.
+        right: the other; only a live one can be asked about smaller inputs.
         rule: how they are compared.
-        checkpoint: what is compared; ``None`` for the one that diglot ships.
-        precision: the dtype of the parameters.
+        replay: what replays a failure, of its stage, its explanation and its input.
         folder: where to keep the inputs; ``None`` to keep none.
     """
 
     tested: Side
-    live: Live
+    right: Reference
     rule: Rule
-    checkpoint: str | None
-    precision: str
+    replay: Callable[[str, str, Case], Replay]
     folder: Path | None
 
     def of_stages(self, compared: Sequence[Compared]) -> Iterator[Failure]:
         """One failure for each stage that differs, on the smallest input that shows it."""
-        sides = f"{self.tested.name} against {self.live.name}"
+        sides = f"{self.tested.name} against {self.right.name}"
         last: Case | None = None
         born = ""
         for stage in result.STAGES:
@@ -76,37 +75,29 @@ class Failing:
     def _born(self, compared: Compared) -> str:
         """Which operator parts first, where the tested side is a program whose operators show."""
         backend = getattr(self.tested, "backend", None)
-        if compared.encoding is None or getattr(backend, "name", None) != "tensorflow":
+        lowered = getattr(backend, "name", None) == "tensorflow"
+        if not lowered or compared.encoding is None or not isinstance(self.right, Live):
             return ""
         from diglot.parity.trace import trace_models
 
         try:
-            found = trace_models(self.live.model, backend.model, compared.encoding)  # type: ignore[union-attr]
+            found = trace_models(self.right.model, backend.model, compared.encoding)  # type: ignore[union-attr]
         except DiglotError:
             return ""
         return "" if found.born is None else f". The first operator to part is {found.born}"
 
     def _compared(self, case: Case) -> Compared:
-        return compare(case, self.tested, self.live, self.rule)
+        return compare(case, self.tested, self.right, self.rule)
 
     def _smallest(self, case: Case, fails: Callable[[Case], bool]) -> Case:
-        # A difference may need its neighbours: then the input stays as it was found.
-        return shrinking.smallest(case, fails) if fails(case) else case
+        # A difference may come and go: then the input stays as it was found.
+        shrinks = isinstance(self.right, Live) and fails(case)
+        return shrinking.smallest(case, fails) if shrinks else case
 
     def _failure(
         self, stage: str, side: str, case: Case, found_in: Case, explanation: str
     ) -> Failure:
         if self.folder is None:
             return Failure(stage, side, case, found_in, explanation)
-        kept = replay.Replay(
-            self.checkpoint,
-            self.live.name,
-            self.tested.name,
-            self.precision,
-            self.rule.tolerance,
-            stage,
-            explanation,
-            case,
-        )
-        file = kept.write(self.folder)
-        return Failure(stage, side, case, found_in, explanation, file, replay.command(file))
+        file = self.replay(stage, explanation, case).write(self.folder)
+        return Failure(stage, side, case, found_in, explanation, file, command(file))

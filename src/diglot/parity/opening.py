@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diglot import backends
-from diglot.errors import UnknownBackendError
+from diglot.errors import LedgerError, UnknownBackendError
 from diglot.parity.sides import EndpointSide, ModelSide, Side
 from diglot.serving import layout
 
 if TYPE_CHECKING:
     from diglot.backends import Precision
     from diglot.checkpoint import Checkpoint
+    from diglot.parity.ledger import Ledger
 
 _ADDRESS = re.compile(r"[a-z]+://.+|[^/\\\s]+:[0-9]+")
+
+
+def is_ledger(named: str | os.PathLike[str]) -> bool:
+    """Whether it names a file, which can be nothing but a ledger."""
+    return Path(named).expanduser().is_file()
+
+
+def ledger(named: str | os.PathLike[str], precision: Precision | None) -> Ledger:
+    """The ledger in a file.
+
+    Args:
+        named: the file.
+        precision: the dtype of the parameters that is wanted; ``None`` for the ledger's.
+
+    Raises:
+        LedgerError: it cannot be read, or is of another precision.
+    """
+    from diglot.parity.ledger import read
+
+    found = read(Path(named).expanduser())
+    if precision not in (None, found.precision):
+        raise LedgerError(
+            f"{os.fspath(named)} was recorded in {found.precision}, and nothing else can be held"
+            f" against it; leave {precision} out, or record a ledger in it"
+        )
+    return found
 
 
 def side(named: str | os.PathLike[str] | Side, found: Checkpoint, precision: Precision) -> Side:

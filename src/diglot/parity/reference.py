@@ -39,17 +39,22 @@ class Expected:
 
 
 class Reference(Protocol):
-    """Where right answers come from.
+    """Where right answers come from."""
 
-    Attributes:
-        name: such as ``"torch"``.
-        labels: in the order of the logits.
-        forms: of the inputs that it takes.
-    """
+    @property
+    def name(self) -> str:
+        """Such as ``"torch"``."""
+        ...
 
-    name: str
-    labels: tuple[str, ...]
-    forms: frozenset[str]
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of the logits."""
+        ...
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """Of the inputs that it takes; see :class:`~diglot.parity.sides.Side`."""
+        ...
 
     def expected(self, case: Case) -> Expected:
         """What is right for one input.

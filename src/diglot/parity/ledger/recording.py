@@ -70,8 +70,7 @@ def record(
     live = Live(found, backend, precision)
     if cases is None:
         inputs = Inputs(found, live.forms)
-        cases = [*inputs.own(texts), *inputs.hard(), *inputs.drawn(examples, seed)]
-        cases.append(inputs.tie(lambda encoding: live.side.run(encoding)[LOGITS], seed))
+        cases = inputs.all(texts, examples, seed, lambda one: live.side.run(one)[LOGITS])
     entries = []
     for done, case in enumerate(cases, 1):
         entries.append(entry(case, live))
