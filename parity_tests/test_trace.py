@@ -21,7 +21,7 @@ from diglot.lowering.promotion import convert
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
 
-from .architectures import ARCHITECTURES, MAX_TOKENS, PAD, VOCABULARY, subject, torch_model
+from .architectures import MAX_TOKENS, PAD, VOCABULARY, subject, torch_model
 
 aten = torch.ops.aten
 INPUTS = ("input_ids", "attention_mask")
@@ -30,6 +30,9 @@ ENCODING = {
     "attention_mask": np.array([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0]]),
 }
 LAYER = "bert.encoder.layer.1"
+
+# The other architectures are recorded as the operators of one of these.
+UNLIKE = ("albert", "bert", "deberta-v2", "distilbert", "gpt2", "llama", "modernbert", "mpnet")
 
 
 @dataclass(frozen=True)
@@ -122,18 +125,19 @@ def awkward(rows: int, tokens: int) -> dict[str, Any]:
     return {"input_ids": ids, "attention_mask": mask}
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", UNLIKE)
 def test_no_operator_is_named_where_none_is_wrong(architecture: str) -> None:
     both = subject(architecture)
     one = Pair(both.expected, both.actual, Graph(both.expected, INPUTS))
     for encoding in (awkward(6, 9), awkward(6, MAX_TOKENS), awkward(1, 1)):
         found = one.trace(encoding)
         assert found.equal, f"{found}\n{encoding}"
-        # Each operator is there with both errors, and no two chains are one and the same.
-        assert len([step for step in found.steps if step.rounds]) > 30
-        assert 0 < found.steps[-1].expected < 1e-5
-        assert 0 < found.steps[-1].actual < 1e-5
-        assert found.steps[-1].expected != found.steps[-1].actual
+        rounded = [step for step in found.steps if step.rounds]
+        assert len(rounded) > 30
+        assert 0 < rounded[-1].expected < 1e-5
+        assert 0 < rounded[-1].actual < 1e-5
+        # The two are not one and the same.
+        assert any(step.expected != step.actual for step in rounded)
 
 
 def test_a_wrong_gelu(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,6 +224,21 @@ def test_a_mask_that_is_not_low_enough() -> None:
     assert found.born.node == node.name
     # Beside -3.4e38 it is no error of the other numbers: what is born here is in the mask alone.
     assert found.born.actual_here > 1e38
+
+
+def test_what_is_wrong_beside_a_mask() -> None:
+    mpnet, module = pair("mpnet"), "mpnet.encoder.layer.1.attention.attn"
+    (scores,) = [
+        node
+        for node in mpnet.program.nodes
+        if node.target is aten.add.Tensor
+        and getattr(node.args[1], "target", None) is aten.where.ScalarOther
+        and module in str(node.meta["nn_module_stack"])
+    ]
+    without_positions = scores.args[0].args[0]
+    with called(scores, without_positions):
+        found = mpnet.trace()
+    assert (found.born.module, found.born.node) == (module, scores.name)
 
 
 def test_the_wrong_token_is_pooled(bert: Pair) -> None:
@@ -387,8 +406,8 @@ def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
     with torch.no_grad():
         for _ in walk.steps():
             most = max(most, *(len(reading.values) for reading in walk._readings))
-    kept = {"logits", "hidden_states"}
-    assert all(len(reading.values) < 8 for reading in walk._readings), kept
+    # The hidden states, the logits, and what is the same value under another name.
+    assert all(len(reading.values) < 8 for reading in walk._readings)
     assert most < len(bert.graph.weights) + 20
 
 
@@ -439,7 +458,7 @@ def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype)
     assert 0 < coarse < 64 * eps
     assert fine < coarse / 100
     if precision is not torch.float64:
-        assert found.grown.growth > eps / 2
+        assert found.grown.growth > eps / 8
 
 
 def test_what_half_precision_cannot_hold(bert: Pair) -> None:

@@ -1,0 +1,65 @@
+"""``diglot trace``: what it prints, writes and ends with."""
+
+import json
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+
+def test_nothing_parts(run, tiny, tmp_path):
+    file = tmp_path / "trace.json"
+    code, out, err = run("trace", tiny, "-t", "a b", "-t", "c", "--json", file)
+
+    assert (code, err) == (0, "")
+    assert out.startswith(f"TensorFlow in float32 against PyTorch in float32, {tiny}: no operator")
+    assert "input_ids [2, 4]" in out
+    assert "  bert.encoder.layer.1 " in out
+    facts = json.loads(file.read_text())
+    assert facts["equal"] is True
+    assert facts["checkpoint"] == str(tiny)
+
+
+def test_what_parts_is_named(run, tiny, monkeypatch):
+    import torch
+
+    from diglot.lowering import REGISTRY
+
+    right = REGISTRY[torch.ops.aten.tanh.default]
+    wrong = type(right)(right.operator, lambda self: 0.9 * self, right.promote)
+    monkeypatch.setitem(REGISTRY._lowerings, right.operator, wrong)
+    code, out, err = run("trace", tiny, "-t", "a", "--pair", "b", "--all")
+
+    assert (code, err) == (1, "")
+    assert "  born in bert.pooler.activation: aten.tanh.default (tanh), float32 [1, 16]" in out
+    assert "input_ids [1, 5]" in out
+    assert "  bert.encoder.layer.1 " not in out
+
+
+def test_another_precision(run, tiny):
+    code, out, err = run("trace", tiny, "-t", "a", "--against", "bfloat16")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("PyTorch in bfloat16 against PyTorch in float32")
+    assert "the error grows most in " in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere/at/all", "-t", "a"], "there is no directory nowhere/at/all"),
+        (["-t", "a", "--against", "jax"], "PyTorch cannot be traced against 'jax'; use tensorflow"),
+        (["-t", "a", "--pair", "b", "--pair", "c"], "2"),
+    ],
+)
+def test_what_cannot_be_traced_ends_with_2(run, arguments, said):
+    code, out, err = run("trace", *arguments)
+
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_text_is_needed(run, tiny):
+    code, _, err = run("trace", tiny)
+    assert code == 2
+    assert "--text" in err

@@ -1,0 +1,138 @@
+"""What a trace says of its steps: the place, the blocks, the table, and the facts."""
+
+import json
+import math
+from dataclasses import replace
+
+from diglot.parity.trace import Layer, Step, Trace
+
+
+def step(node, module, operator="aten.linear.default", **changes):
+    found = Step(
+        node=node,
+        module=module,
+        operator=operator,
+        dtype="float32",
+        shape=(2, 3),
+        scale=4.0,
+        expected=1e-7,
+        actual=2e-7,
+        growth=0.0,
+        expected_here=1e-8,
+        actual_here=2e-8,
+        limit=4e-6,
+        ratio=0.005,
+    )
+    return replace(found, **changes)
+
+
+STEPS = (
+    step("p_weight", "bert.encoder.layer.0.dense.weight", "parameter", ratio=9.0),
+    step("embedding", "bert.embeddings.word_embeddings", expected=0.0, growth=0.1),
+    step("sizes", "bert.embeddings", dtype="int64", actual=7.0, growth=9.0),
+    step("norm", "bert.embeddings.LayerNorm", actual=3e-7, growth=0.2),
+    step("one", "bert.encoder.layer.0.dense", ratio=0.5),
+    step("slice", "bert.encoder.layer.0", growth=5.0, actual_here=0.0, actual=5e-7),
+    step("eleven", "bert.encoder.layer.11.dense", dtype="bfloat16"),
+    step("pool", "", actual=6e-7),
+)
+
+
+def traced(*steps, **changes):
+    found = Trace(
+        "a/b", "PyTorch in float32", "TensorFlow in float32", {"input_ids": (2, 5)}, steps
+    )
+    return replace(found, **changes)
+
+
+def test_nothing_parts():
+    found = traced(*STEPS)
+
+    assert found.equal
+    assert found.born is None
+    assert str(found).splitlines()[:2] == [
+        "TensorFlow in float32 against PyTorch in float32, a/b: no operator parts",
+        "  8 weights and operators; input_ids [2, 5]",
+    ]
+
+
+def test_the_first_that_parts_is_where_it_is_born():
+    steps = [*STEPS]
+    steps[3] = replace(steps[3], reason="too far", actual_here=math.inf)
+    steps[6] = replace(steps[6], reason="further still")
+    found = traced(*steps)
+
+    assert not found.equal
+    assert found.born is steps[3]
+    lines = str(found).splitlines()
+    assert lines[0].endswith(": DIFFERENT")
+    assert (
+        "  born in bert.embeddings.LayerNorm: aten.linear.default (norm), float32 [2, 3]" in lines
+    )
+    assert "    too far" in lines
+    assert "  1 more part on the same inputs" in lines
+    # Three lines before it, three behind, and an arrow at those that part.
+    table = [
+        line for line in lines if "aten.linear" in line and "e-0" in line and "born" not in line
+    ]
+    marked = [line.split("(")[1].split(")")[0] for line in table if line.startswith("  >")]
+    assert marked == ["norm", "eleven"]
+    assert "pool" not in str(table)
+
+
+def test_a_difference_that_is_in_no_operator():
+    found = traced(*STEPS, elsewhere=("it is in the whole",))
+
+    assert (found.equal, found.born) == (False, None)
+    assert "  it is in the whole" in str(found).splitlines()
+    assert "DIFFERENT" in str(found)
+
+
+def test_the_blocks_are_what_rounds_in_order():
+    found = traced(*STEPS)
+
+    assert found.layers == (
+        Layer("bert.embeddings", 1e-7, 3e-7, 4.0, 0.005),
+        Layer("bert.encoder.layer.0", 1e-7, 5e-7, 4.0, 0.5),
+        Layer("bert.encoder.layer.11", 1e-7, 2e-7, 4.0, 0.005),
+        Layer("(the model itself)", 1e-7, 6e-7, 4.0, 0.005),
+    )
+    assert [line.split()[0] for line in str(found).splitlines()[-4:]] == [
+        "bert.embeddings",
+        "bert.encoder.layer.0",
+        "bert.encoder.layer.11",
+        "(the",
+    ]
+
+
+def test_the_error_grows_where_something_is_computed():
+    assert traced(*STEPS).grown is STEPS[3]
+    assert traced(STEPS[0], STEPS[2]).grown is None
+
+
+def test_every_operator_can_be_printed():
+    lines = traced(*STEPS).text(every=True).splitlines()
+
+    assert len(lines) == 4 + 1 + len(STEPS)
+    assert lines[-1].split()[-6:] == [
+        "4.0e+00",
+        "1.0e-07",
+        "6.0e-07",
+        "1.0e-08",
+        "2.0e-08",
+        "4.0e-06",
+    ]
+    assert len({len(line) for line in lines[4:]}) == 1
+
+
+def test_the_facts_are_json():
+    steps = (*STEPS, step("last", "head", reason="NaN", actual=math.inf, limit=math.nan))
+    facts = json.loads(json.dumps(traced(*steps).facts(), allow_nan=False))
+
+    assert facts["equal"] is False
+    assert facts["born"]["node"] == "last"
+    assert (facts["born"]["actual"], facts["born"]["limit"]) == ("inf", "nan")
+    assert facts["shapes"] == {"input_ids": [2, 5]}
+    assert [one["node"] for one in facts["steps"]] == [one.node for one in steps]
+    assert [one["name"] for one in facts["layers"]][-1] == "head"
+    assert traced(*STEPS).facts()["born"] is None
