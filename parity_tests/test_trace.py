@@ -362,40 +362,6 @@ def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.Monke
     assert "PyTorch in float32 as a whole has" in found.elsewhere[0]
 
 
-def test_sums_that_cancel(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sum in another order may be all rounding, relative to itself, and is yet not wrong."""
-
-    def in_another_order(x: Any, weight: Any, bias: Any = None) -> Any:
-        products = x[..., None, :] * weight
-        total = tf.zeros_like(products[..., 0])
-        for place in reversed(range(weight.shape[1])):
-            total += products[..., place]
-        return total if bias is None else total + bias
-
-    lowered_as(monkeypatch, aten.linear.default, in_another_order)
-    model = torch_model("bert")
-    for name in ("query", "key"):
-        weight = getattr(model.bert.encoder.layer[0].attention.self, name)
-        weight.weight.data[:] = 1e4
-        weight.bias.data[:] = 0
-    model.bert.embeddings.LayerNorm.bias.data[:] = 0
-    model.bert.embeddings.LayerNorm.weight.data[:] = 1
-    found = trace_models(model, TFAutoModelForSequenceClassification(deepcopy(model)), ENCODING)
-    step = next(one for one in found.steps if one.operator == "aten.linear.default")
-    # The largest result is smaller than the rounding of what it sums.
-    assert step.scale < 1e-6 * 1e4 * 16
-    assert found.equal, found
-
-
-def test_constant_rows_before_a_normalization(bert: Pair) -> None:
-    """Of equal numbers a normalization makes whatever the rounding of their mean is."""
-    model = torch_model("bert")
-    for table in ("word", "position", "token_type"):
-        getattr(model.bert.embeddings, f"{table}_embeddings").weight.data[:] = 0.1
-    found = trace_models(model, TFAutoModelForSequenceClassification(deepcopy(model)), ENCODING)
-    assert found.equal, found
-
-
 def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
     from diglot.parity.tolerance import BUDGET
     from diglot.parity.trace.walk import Walk
@@ -483,3 +449,33 @@ def test_what_half_precision_cannot_hold(bert: Pair) -> None:
         f"{LAYER}.intermediate.dense.bias",
         "parameter",
     )
+
+
+def test_what_rounding_may_do_to_an_operator(bert: Pair) -> None:
+    """A sum may be off by the rounding of its parts; of one number nothing is to be magnified."""
+    from diglot.parity.tolerance import BUDGET
+    from diglot.parity.trace.judging import judged, leniency
+    from diglot.parity.trace.readings import DOUBLED, TorchReading
+
+    nodes = {node.target: node for node in reversed(bert.graph.nodes)}
+    linear, gelu = nodes[aten.linear.default], nodes[aten.gelu.default]
+    given = (torch.tensor([[[3.0, -3.0]]]), torch.tensor([[5.0, 5.0]]), torch.tensor([-1.0]))
+    inputs = {one.name: value for one, value in zip(linear.args, given, strict=True)}
+    plain, wide = TorchReading({}, {}), TorchReading({}, DOUBLED)
+    scale, peers = leniency(linear, inputs, plain, wide)
+    assert scale == 3 * 5 + 3 * 5 + 1
+    assert len(peers) == 2
+    assert not torch.equal(*peers)
+    assert all(0 < abs(float(one) + 1) < 1e-4 for one in peers)
+    assert leniency(gelu, {gelu.args[0].name: given[0]}, plain, wide) == (None, [])
+
+    off, zero = torch.tensor([1e-6]), torch.tensor([0.0])
+    for given_way, parts in (
+        ((None, ()), True),
+        ((scale, ()), False),
+        ((None, [torch.tensor([5e-7])]), False),
+    ):
+        found = judged(
+            off, zero, zero, leniency=lambda it=given_way: it, tolerance=BUDGET, sides=("a", "b")
+        )
+        assert (found.difference is not None) == parts
