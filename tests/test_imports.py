@@ -83,6 +83,8 @@ def test_the_import_loads_nothing_heavy():
         ["explain", "--help"],
         ["export", "--help"],
         ["doctor", "--help"],
+        ["check", "--help"],
+        ["trace", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments):

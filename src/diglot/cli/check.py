@@ -266,7 +266,8 @@ def _show(found: CheckResult, console: Console) -> None:
         [one.name, one.side, one.absent or f"{one.broken} of {one.judged}"]
         for one in found.invariants
     ]
-    console.print(rendering.facts(kept, "invariant", "side", "broken"))
+    if kept:
+        console.print(rendering.facts(kept, "invariant", "side", "broken"))
     for flip in found.flips:
         excuse = "within the tolerance" if flip.excused else "beyond the tolerance"
         where = repr(flip.text) if flip.text else f"input {flip.case}, row {flip.row}"

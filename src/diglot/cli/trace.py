@@ -17,10 +17,6 @@ _DIFFERENT = 1
 
 
 def trace(
-    texts: Annotated[
-        list[str],
-        typer.Option("--text", "-t", metavar="TEXT", help="A text; again for more in one batch."),
-    ],
     checkpoint: Annotated[
         str | None,
         typer.Argument(
@@ -29,9 +25,19 @@ def trace(
             " ships.",
         ),
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option("--text", "-t", metavar="TEXT", help="A text; again for more in one batch."),
+    ] = None,
     pairs: Annotated[
         list[str] | None,
         typer.Option("--pair", metavar="TEXT", help="A second text, one for each text."),
+    ] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--replay", metavar="FILE", help="The failing input that diglot check has kept."
+        ),
     ] = None,
     against: Annotated[
         str,
@@ -64,11 +70,19 @@ def trace(
 
     from diglot import checkpoint as checkpoints
     from diglot import files, settings
-    from diglot.inputs import read_all
+    from diglot.parity.cases import Case
+    from diglot.parity.replay import Replay
     from diglot.preprocessing import Encoder
 
+    if bool(texts) == (again is not None):
+        raise typer.BadParameter("give --text, once or more, or --replay")
+    if again is not None:
+        kept = Replay.read(again)
+        checkpoint, precision = checkpoint or kept.checkpoint, precision or kept.precision
+        case = kept.case
+    else:
+        case = Case("own texts", tuple(texts or ()), None if pairs is None else tuple(pairs))
     chosen = settings.load(checkpoint=checkpoint, precision=cast("Precision | None", precision))
-    given = read_all(texts, pairs)
     loading.import_tensorflow()
     from diglot.parity.trace import trace as follow
 
@@ -83,7 +97,7 @@ def trace(
             )
         )
         wanted = encoder.options({} if max_length is None else {"max_length": max_length})
-        encoding = encoder.arrays(encoder.encode(given, wanted))
+        encoding = case.encoding or encoder.arrays(encoder.encode(case.read(), wanted))
         found = follow(encoder.checkpoint, encoding, against=against, precision=chosen.precision)
     if as_json is not None:
         with files.replacing_file(as_json) as written:

@@ -91,7 +91,7 @@ def compare(case: Case, tested: Side, reference: Reference, rule: Rule) -> Compa
         found.flips or answered.flips,
         _answers(actual, expected.stages, found.flips),
         encoding=expected.encoding,
-        token_errors=_token_errors(actual, expected.truth),
+        token_errors=_token_errors(actual, expected),
     )
 
 
@@ -127,7 +127,7 @@ def _by_stage(*judgements: Judgement) -> dict[str, tuple[Measurement, ...]]:
     stages: dict[str, tuple[Measurement, ...]] = {}
     for judgement in judgements:
         for one in judgement.measurements:
-            stage = _STAGES.get(one.name.partition(" ")[0], result.LOGITS)
+            stage = _stage(one.name)
             stages[stage] = (*stages.get(stage, ()), one)
     return stages
 
@@ -151,13 +151,18 @@ def _answers(actual: Stages, expected: Stages, flips: tuple[Flip, ...]) -> tuple
     )
 
 
-def _token_errors(actual: Stages, truth: Stages) -> Array | None:
-    hidden = [name for name in truth if _STAGES.get(name.partition(" ")[0]) == result.HIDDEN_STATES]
-    if (
-        not hidden
-        or hidden[-1] not in actual
-        or actual[hidden[-1]].shape != truth[hidden[-1]].shape
-    ):
-        return None
-    errors: Array = np.abs(np.asarray(actual[hidden[-1]], np.float64) - truth[hidden[-1]]).max(-1)
-    return errors
+def _token_errors(actual: Stages, expected: Expected) -> Array | None:
+    last = [name for name in expected.truth if _stage(name) == result.HIDDEN_STATES][-1:]
+    for name in last:
+        values, truth = actual.get(name), expected.truth[name]
+        # A ledger keeps less of a long text than each token.
+        tokens = expected.encoding["input_ids"].shape
+        if values is not None and values.shape == truth.shape and truth.shape[:2] == tokens:
+            errors: Array = np.abs(np.asarray(values, np.float64) - truth).max(-1)
+            return errors
+    return None
+
+
+def _stage(name: str) -> str:
+    """The stage that an array belongs to."""
+    return _STAGES.get(name.partition(" ")[0], result.LOGITS)
