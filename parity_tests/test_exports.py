@@ -1,7 +1,6 @@
 """Every architecture as an export, from the string to the probability."""
 
 import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,67 +9,16 @@ import pytest
 from hypothesis import given, settings
 from tests.serving.models import Models
 from tests.serving.server import Server
-from transformers import PreTrainedTokenizerFast
 
 from diglot import TextClassifier
 from diglot.parity import difference, strategies
 from diglot.serving import Client, export, proof, provenance
 from diglot.tokenization import proof as strings
 
-from . import bytelevel_checkpoints, unigram_styles
-from .architectures import ARCHITECTURES, torch_model
-from .test_worked_example import minilm
+from .architectures import ARCHITECTURES
+from .checkpoints import saved
 
 pytestmark = pytest.mark.export
-
-_TOKENS = 48
-# The tokenizer that an architecture's checkpoints usually have, and its pad token.
-_WORDPIECE = dict.fromkeys(("bert", "distilbert", "electra", "mpnet"), "[PAD]")
-_UNIGRAM = {
-    "albert": "albert",
-    "camembert": "camembert",
-    "deberta-v2": "deberta-v3",
-    "xlm-roberta": "xlm-roberta",
-}
-_BYTES = {
-    "gpt2": "gpt2",
-    "llama": "llama3",
-    "modernbert": "modernbert",
-    "qwen2": "qwen2",
-    "roberta": "roberta",
-}
-
-
-@cache
-def tokenizer(architecture: str) -> PreTrainedTokenizerFast:
-    """A real tokenizer of the architecture's kind."""
-    if architecture in _WORDPIECE:
-        return PreTrainedTokenizerFast(
-            tokenizer_file=str(minilm() / "tokenizer.json"),
-            pad_token="[PAD]",
-            model_max_length=_TOKENS,
-        )
-    if architecture in _UNIGRAM:
-        backend = unigram_styles.tokenizer(_UNIGRAM[architecture])
-    else:
-        backend = bytelevel_checkpoints.checkpoint(_BYTES[architecture])
-    names = [one.content for one in backend.get_added_tokens_decoder().values() if one.special]
-    pad = next((one for one in names if "pad" in one.lower()), names[0])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token=pad, model_max_length=_TOKENS
-    )
-
-
-def saved(architecture: str, folder: Path, **changes: Any) -> Path:
-    """A tiny checkpoint with a real tokenizer."""
-    own = tokenizer(architecture)
-    positions = "n_positions" if architecture == "gpt2" else "max_position_embeddings"
-    sizes = {"vocab_size": len(own), positions: 2 * _TOKENS, "pad_token_id": own.pad_token_id}
-    model = torch_model(architecture, **{**sizes, **changes})
-    model.config.id2label = {0: "bad", 1: "fair", 2: "good"}
-    model.save_pretrained(folder)
-    own.save_pretrained(folder)
-    return folder
 
 
 def assert_served(checkpoint: Path, to: Path, **options: Any) -> dict[str, Any]:
