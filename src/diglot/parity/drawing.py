@@ -36,6 +36,10 @@ _HARD_TEXTS: Mapping[str, tuple[str, ...]] = {
     "case and composition": ("GREAT Great great", "e\u0301 \u00e9 \ufb01 \u00df \u1e9e \u0130"),
     "names of special tokens": ("[CLS] [SEP] [MASK] [PAD]", "<s> </s> <pad> <|endoftext|>"),
     "control characters and spaces": ("a\u0000b\u0007c\ufffd", "tab\tline\r\nend\u2028\u3000x"),
+    "runs of spaces": ("two  three   four    five", "  before and behind  "),
+    "long numbers": ("12345 1000000 3.14159 2026-11-23",),
+    # WordPiece gives up on a word of more than 100 characters.
+    "long words": ("a" * 100, "a" * 101),
     "emoji and symbols": ("🙂👩‍👩‍👧🏳️‍🌈 1½ ∑", "http://a.b/c?d=e#f @user #tag $9.99 ..."),
 }
 
