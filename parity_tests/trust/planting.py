@@ -1,0 +1,102 @@
+"""Ways to plant a fault in a lowered program: a wrong lowering, or a wrong argument."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+from unittest import mock
+
+from torch._ops import OpOverload
+from torch.fx import Node
+
+from diglot.lowering import REGISTRY
+from diglot.parity.sides import Side
+from diglot.parity.trace import Step
+
+from .ground import Ground
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A lowering that is wrong wherever the operator occurs.
+
+    Attributes:
+        operator: whose lowering, which the trace must name.
+        wrong: takes the right lowering, and then what that takes.
+    """
+
+    operator: OpOverload
+    wrong: Callable[..., Any]
+
+    @contextmanager
+    def __call__(self, ground: Ground) -> Iterator[Side]:
+        """Plant it."""
+        right = REGISTRY[self.operator]
+        wrong = replace(right, function=partial(self.wrong, right.function))
+        with mock.patch.dict(REGISTRY._lowerings, {self.operator: wrong}), ground.retraced():
+            yield ground.side()
+
+    def is_at(self, step: Step) -> bool:
+        """Whether the step is one of the operator's."""
+        return step.operator == str(self.operator)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of an operator that is wrong, in one module alone.
+
+    Attributes:
+        operator: whose argument, which the trace must name.
+        module: the end of the module's name.
+        at: the argument's position, or its name.
+        value: the wrong one.
+        right: what the argument is where it is to become wrong, if the module calls the operator
+            several times.
+        first: whether only the first of them is meant.
+    """
+
+    operator: OpOverload
+    module: str
+    at: int | str
+    value: Any
+    right: Any = None
+    first: bool = False
+
+    @contextmanager
+    def __call__(self, ground: Ground) -> Iterator[Side]:
+        """Plant it."""
+        nodes = [node for node in ground.program.nodes if self._is_meant(node)]
+        if not nodes:
+            raise LookupError(f"{ground.architecture} has no {self.operator} in {self.module}")
+        with ExitStack() as undone, ground.retraced():
+            for node in nodes[:1] if self.first else nodes:
+                undone.callback(self._set(node))
+            yield ground.side()
+
+    def is_at(self, step: Step) -> bool:
+        """Whether the step is the operator's, in the module."""
+        return step.operator == str(self.operator) and f"model.{step.module}".endswith(self.module)
+
+    def _is_meant(self, node: Node) -> bool:
+        stack = list(node.meta.get("nn_module_stack", {}).values())
+        if node.target != self.operator or not stack or not stack[-1][0].endswith(self.module):
+            return False
+        return self.right is None or self._arguments(node).get(self.at) == self.right
+
+    def _set(self, node: Node) -> Callable[[], None]:
+        before = node.args, node.kwargs
+        if isinstance(self.at, int):
+            node.update_arg(self.at, self.value)
+        else:
+            node.update_kwarg(self.at, self.value)
+
+        def undo() -> None:
+            node.args, node.kwargs = before
+
+        return undo
+
+    def _arguments(self, node: Node) -> dict[int | str, Any]:
+        return {**dict(enumerate(node.args)), **node.kwargs}

@@ -1,0 +1,155 @@
+"""Whether the check raises a false alarm on weights and inputs that are new each time."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import mock
+
+from safetensors.numpy import load_file
+
+from diglot.backends.tensorflow import TensorFlowBackend
+from diglot.parity import check, keeping, ways
+from diglot.parity.sides import ModelSide
+
+from .ground import Ground
+
+# Those that differ in more than their names and biases.
+ARCHITECTURES = (
+    "albert",
+    "bert",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "gpt2",
+    "llama",
+    "modernbert",
+    "mpnet",
+    "roberta",
+)
+PRECISIONS = ("float32", "float64")
+SEEDS = 200
+
+EXAMPLES = 8
+"""How many inputs are drawn for each seed; the hard ones come besides, as always."""
+
+TRIED = 2
+"""On how many inputs of each seed the invariants are tried."""
+
+WHOLE = 0
+"""The seed with which everything is as by default: the examples, the invariants, and the other ways
+to run the program, of which each takes seconds."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One check of two sides that are equal.
+
+    Attributes:
+        architecture: of the model.
+        precision: of both sides.
+        seed: of the weights and of the inputs.
+        inputs: how many were judged.
+        ratio: the largest error, as a share of what was allowed.
+        alarms: what failed, and how; none where the check was right.
+        seconds: how long the check took.
+    """
+
+    architecture: str
+    precision: str
+    seed: int
+    inputs: int
+    ratio: float
+    alarms: Sequence[str]
+    seconds: float
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells runs apart."""
+        return self.architecture, self.precision, self.seed
+
+
+@dataclass
+class Field:
+    """One architecture, recorded once for all seeds.
+
+    Attributes:
+        ground: its checkpoint.
+        precision: of both sides.
+    """
+
+    ground: Ground
+    precision: Any
+    _backend: TensorFlowBackend = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._backend = TensorFlowBackend.load(
+            self.ground.checkpoint, precision=self.precision, device="cpu"
+        )
+
+    def run(self, seed: int) -> Run:
+        """Draw weights and inputs anew, and check."""
+        self._sow(seed)
+        started = time.monotonic()
+        with nullcontext() if seed == WHOLE else _shortened():
+            result = check(
+                self.ground.checkpoint,
+                ModelSide(self.ground.checkpoint, self._backend),
+                precision=self.precision,
+                seed=seed,
+                **({} if seed == WHOLE else {"examples": EXAMPLES}),
+            )
+        return Run(
+            self.ground.architecture,
+            self.precision,
+            seed,
+            len(result.inputs),
+            max(stage.ratio for stage in result.stages),
+            [f"{one.stage}: {one.explanation}; {one.case}" for one in result.failures],
+            time.monotonic() - started,
+        )
+
+    def _sow(self, seed: int) -> None:
+        """New weights for both sides: PyTorch reads them from disk in each check."""
+        self.ground.sow(seed)
+        weights = load_file(self.ground.path / "model.safetensors")
+        for variable in self._backend.model.weights:
+            variable.assign(weights[variable.name])
+
+
+@contextmanager
+def _shortened() -> Iterator[None]:
+    with (
+        mock.patch.object(keeping, "_TRIED", TRIED),
+        mock.patch.object(ways, "of", return_value={}),
+    ):
+        yield
+
+
+def most_likely_below(alarms: int, runs: int, doubt: float = 0.05) -> float:
+    """The rate of false alarms below which the true one is, but for that much doubt.
+
+    Source: Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case
+    of the binomial", 1934; the upper limit alone.
+    """
+    if alarms == runs:
+        return 1.0
+    low, high = alarms / runs, 1.0
+    for _ in range(60):
+        rate = (low + high) / 2
+        few = math.fsum(
+            math.exp(
+                math.lgamma(runs + 1)
+                - math.lgamma(count + 1)
+                - math.lgamma(runs - count + 1)
+                + count * math.log(rate)
+                + (runs - count) * math.log1p(-rate)
+            )
+            for count in range(alarms + 1)
+        )
+        low, high = (rate, high) if few > doubt else (low, rate)
+    return high
