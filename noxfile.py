@@ -55,6 +55,17 @@ def parity(session: nox.Session) -> None:
 
 
 @nox.session
+def trust(session: nox.Session) -> None:
+    """How far ``diglot check`` can be trusted; it takes hours, and can be taken up again.
+
+    What follows ``--`` goes to ``python -m parity_tests.trust``.
+    """
+    install(session, "-e", EVERYTHING, *TESTS)
+    results = Path(session.create_tmp(), "trust")
+    session.run("python", "-m", "parity_tests.trust", "--results", str(results), *session.posargs)
+
+
+@nox.session
 def serving(session: nox.Session) -> None:
     """Exports of every architecture, proven; and one that runs where there is no PyTorch."""
     install(session, "-e", EVERYTHING, *TESTS)

@@ -85,6 +85,8 @@ def test_the_import_loads_nothing_heavy():
         ["doctor", "--help"],
         ["check", "--help"],
         ["trace", "--help"],
+        ["record", "--help"],
+        ["ledger", "diff", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments):

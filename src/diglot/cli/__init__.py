@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import diglot
-from diglot.cli import check, classify, explain, inspect, serve, trace
+from diglot.cli import check, classify, explain, inspect, ledger, serve, trace
 from diglot.errors import DiglotError
 
 # What a shell reports for a program that these signals have ended: 128 and the signal's number.
@@ -21,7 +21,7 @@ _INTERRUPTED = 130
 _BROKEN_PIPE = 141
 
 # Of the commands that judge, 1 says that there is a difference; they end with 2 when they cannot.
-_JUDGES = frozenset({"check", "trace"})
+_JUDGES = frozenset({"check", "ledger", "record", "trace"})
 
 _TRACEBACK = "--traceback"
 
@@ -101,6 +101,8 @@ app.command()(inspect.info)
 app.command()(serve.export)
 app.command()(serve.doctor)
 app.command()(check.check)
+app.command()(ledger.record)
+app.add_typer(ledger.ledger, name="ledger")
 app.command()(trace.trace)
 
 

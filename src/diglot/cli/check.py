@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from diglot.cli import loading, options, rendering, rows
-from diglot.errors import InputError
+from diglot.cli import checking, loading, options, rendering
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from diglot.backends import Precision
-    from diglot.parity import Tolerance
     from diglot.parity.result import CheckResult
 
-_INPUTS = "Inputs"
-_RULE = "Rule"
 _OUTPUT = "Output"
 
 _DIFFERENT = 1
 
 
 def check(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DIR|ID]",
-            help="The checkpoint. Without it: the configured one, or else the one that diglot"
-            " ships.",
-        ),
-    ] = None,
+    checkpoint: checking.Checkpoint = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -50,26 +36,9 @@ def check(
             metavar="BACKEND", help="The backend that is held to be right; torch unless named."
         ),
     ] = None,
-    examples: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="How many inputs to draw; some twenty hard ones come besides.",
-            rich_help_panel=_INPUTS,
-        ),
-    ] = 100,
-    texts: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|-",
-            help="Your own texts besides: a text a line, CSV, TSV, JSON or Parquet.",
-            rich_help_panel=_INPUTS,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Of the draw.", rich_help_panel=_INPUTS)
-    ] = 0,
+    examples: checking.Examples = checking.EXAMPLES,
+    texts: checking.Texts = None,
+    seed: checking.Seed = 0,
     again: Annotated[
         Path | None,
         typer.Option(
@@ -77,27 +46,12 @@ def check(
             metavar="FILE",
             help="Only the failing input in this file, compared as it was then unless told"
             " otherwise.",
-            rich_help_panel=_INPUTS,
+            rich_help_panel=checking.INPUTS,
         ),
     ] = None,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Allow errors of 1e-5, absolute.", rich_help_panel=_RULE),
-    ] = False,
-    lenient: Annotated[
-        bool,
-        typer.Option("--lenient", help="Allow errors of 5e-5, absolute.", rich_help_panel=_RULE),
-    ] = False,
-    tolerance: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            metavar="X",
-            help="Allow errors of X, absolute. Without any of these three, four times PyTorch's own"
-            " error and eight roundings are allowed.",
-            rich_help_panel=_RULE,
-        ),
-    ] = None,
+    strict: checking.Strict = False,
+    lenient: checking.Lenient = False,
+    tolerance: checking.Absolute = None,
     precision: options.Precision = None,
     revision: options.Revision = None,
     labels: options.Labels = None,
@@ -136,8 +90,8 @@ def check(
     from diglot.parity import opening
     from diglot.parity.replay import Replay
 
-    rule = _rule(strict, lenient, tolerance)
-    own = [] if texts is None else _own(texts)
+    rule = checking.rule(strict, lenient, tolerance)
+    own = checking.own(texts)
     loading.import_tensorflow()
     extra: dict[str, Any] = {"examples": examples, "texts": own, "seed": seed}
     if again is not None:
@@ -153,7 +107,7 @@ def check(
     fixed = opening.is_ledger(against)
     if rule is not None:
         extra["tolerance"] = rule
-    with _progress() as progress:
+    with checking.progress() as progress:
         from diglot.parity.checking import check as judge
 
         found = judge(
@@ -173,50 +127,6 @@ def check(
     _show(found, rendering.console())
     if not found.equal:
         raise typer.Exit(_DIFFERENT)
-
-
-def _rule(strict: bool, lenient: bool, absolute: float | None) -> Tolerance | None:
-    from diglot.parity.tolerance import LENIENT, STRICT, Tolerance
-
-    if strict + lenient + (absolute is not None) > 1:
-        raise typer.BadParameter("--strict, --lenient and --tolerance exclude one another")
-    if absolute is not None:
-        return Tolerance(absolute=absolute)
-    return STRICT if strict else LENIENT if lenient else None
-
-
-def _own(name: str) -> list[dict[str, str]]:
-    """The texts of a file.
-
-    Raises:
-        InputError: it cannot be read, or a row is at fault.
-    """
-    found = []
-    with rows.opened(name, None, rows.Columns()) as source:
-        for row in source.rows:
-            if isinstance(row, rows.Fault):
-                raise InputError(f"{source.prefix}{row.line}: {row.reason}")
-            pair = {} if row.pair is None else {"text_pair": row.pair}
-            found.append({"text": row.text, **pair})
-    return found
-
-
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """What shows on a terminal how far the check has come."""
-    from rich import progress
-
-    console = rendering.console(sys.stderr)
-    columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
-    shown = sys.stderr.isatty()
-    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
-        task = bar.add_task("loading", total=None)
-
-        def update(done: int, count: int) -> None:
-            said = f"{done} of {count} inputs" if done < count else "invariants"
-            bar.update(task, description=said, completed=done, total=count)
-
-        yield update
 
 
 def _write(

@@ -1,0 +1,117 @@
+"""What ``diglot check`` and ``diglot record`` have in common: inputs, the rule, the progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from diglot.cli import rendering, rows
+from diglot.errors import InputError
+
+if TYPE_CHECKING:
+    from diglot.parity import Tolerance
+
+EXAMPLES = 100
+
+INPUTS = "Inputs"
+_RULE = "Rule"
+
+Checkpoint = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DIR|ID]",
+        help="The checkpoint. Without it: the configured one, or else the one that diglot ships.",
+    ),
+]
+
+Examples = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="How many inputs to draw; some twenty hard ones come besides.",
+        rich_help_panel=INPUTS,
+    ),
+]
+
+Texts = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|-",
+        help="Your own texts besides: a text a line, CSV, TSV, JSON or Parquet.",
+        rich_help_panel=INPUTS,
+    ),
+]
+
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of the draw.", rich_help_panel=INPUTS)]
+
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Allow errors of 1e-5, absolute.", rich_help_panel=_RULE)
+]
+
+Lenient = Annotated[
+    bool, typer.Option("--lenient", help="Allow errors of 5e-5, absolute.", rich_help_panel=_RULE)
+]
+
+Absolute = Annotated[
+    float | None,
+    typer.Option(
+        "--tolerance",
+        min=0,
+        metavar="X",
+        help="Allow errors of X, absolute. Without any of these three, four times PyTorch's own"
+        " error and eight roundings are allowed.",
+        rich_help_panel=_RULE,
+    ),
+]
+
+
+def rule(strict: bool, lenient: bool, absolute: float | None) -> Tolerance | None:
+    """The tolerance that is asked for; ``None`` for the usual one."""
+    from diglot.parity.tolerance import LENIENT, STRICT, Tolerance
+
+    if strict + lenient + (absolute is not None) > 1:
+        raise typer.BadParameter("--strict, --lenient and --tolerance exclude one another")
+    if absolute is not None:
+        return Tolerance(absolute=absolute)
+    return STRICT if strict else LENIENT if lenient else None
+
+
+def own(name: str | None) -> list[dict[str, str]]:
+    """The texts of a file; none where there is no name.
+
+    Raises:
+        InputError: it cannot be read, or a row is at fault.
+    """
+    if name is None:
+        return []
+    found = []
+    with rows.opened(name, None, rows.Columns()) as source:
+        for row in source.rows:
+            if isinstance(row, rows.Fault):
+                raise InputError(f"{source.prefix}{row.line}: {row.reason}")
+            pair = {} if row.pair is None else {"text_pair": row.pair}
+            found.append({"text": row.text, **pair})
+    return found
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """A function that shows on a terminal how many inputs are done."""
+    from rich import progress
+
+    console = rendering.console(sys.stderr)
+    columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
+    shown = sys.stderr.isatty()
+    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def update(done: int, count: int) -> None:
+            said = f"{done} of {count} inputs" if done < count else "finishing"
+            bar.update(task, description=said, completed=done, total=count)
+
+        yield update
