@@ -146,6 +146,16 @@ def test_a_fresh_head_is_made_only_on_demand(kind, request):
     assert torch.equal(model.bert.embeddings.word_embeddings.weight, trained)
 
 
+def test_each_load_makes_up_the_same_head(base):
+    checkpoint = find(base, labels=["a", "b"], fresh_head=True)
+    single, double = (
+        checkpoint.load_torch(precision=precision) for precision in ("float32", "float64")
+    )
+    assert double.dtype == torch.float64
+    for name, weight in single.named_parameters():
+        assert torch.equal(weight.double(), double.get_parameter(name))
+
+
 def test_nothing_is_seeded(tiny, base):
     def fresh(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)

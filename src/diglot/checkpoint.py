@@ -148,6 +148,16 @@ class Checkpoint:
         return tuple(by_row[row] for row in sorted(by_row))
 
     @cached_property
+    def seed(self) -> int:
+        """Of a head that is made up: each load of this checkpoint makes up the same one.
+
+        It is drawn from PyTorch's random numbers when first asked for.
+        """
+        import torch
+
+        return int(torch.randint(2**31, ()))
+
+    @cached_property
     def max_tokens(self) -> int | None:
         """The longest encoding that the model takes, in tokens; ``None`` where nothing bounds it.
 

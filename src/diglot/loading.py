@@ -70,18 +70,27 @@ def _from_transformers(
     model_class: type[PreTrainedModel],
     checkpoint: Checkpoint,
     state: dict[str, torch.Tensor],
+    *,
+    dtype: torch.dtype,
     **options: Any,
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
+    import torch
+
+    fresh = checkpoint.fresh_head
     # The weights are handed over as a dictionary, with no path: given one, transformers may also
     # follow adapters and other files that lie in the folder or that its configuration names.
     try:
-        with muted():
+        with muted(), torch.random.fork_rng(devices=[], enabled=fresh):
+            if fresh:
+                torch.default_generator.manual_seed(checkpoint.seed)
             model, report = model_class.from_pretrained(
                 None,
                 config=checkpoint.config,
                 state_dict=state,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
+                # Other numbers would be drawn in another precision.
+                dtype=torch.float32 if fresh else dtype,
                 **options,
             )
     except Exception as error:
@@ -89,7 +98,7 @@ def _from_transformers(
             f"transformers could not build {model_class.__name__} from {checkpoint.path}:"
             f" {type(error).__name__}: {error}"
         ) from error
-    return model, report
+    return model.to(dtype) if fresh else model, report
 
 
 def _refuse_made_up(

@@ -70,8 +70,6 @@ def trace(
         other = TFAutoModelForSequenceClassification(deepcopy(model))
     else:
         other = cast("PreTrainedModel", found.load_torch(precision=cast("Precision", against)))
-        if found.fresh_head:  # which is another one each time
-            other.load_state_dict(model.state_dict())
     return trace_models(model, other, encoding, checkpoint=found.name, tolerance=tolerance)
 
 
