@@ -21,7 +21,7 @@ _DIFFERENT = 1
 
 
 def check(
-    checkpoint: checking.Checkpoint = None,
+    checkpoint: options.Checkpoint = None,
     against: Annotated[
         str | None,
         typer.Option(

@@ -20,14 +20,6 @@ EXAMPLES = 100
 INPUTS = "Inputs"
 _RULE = "Rule"
 
-Checkpoint = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[DIR|ID]",
-        help="The checkpoint. Without it: the configured one, or else the one that diglot ships.",
-    ),
-]
-
 Examples = Annotated[
     int,
     typer.Option(

@@ -26,7 +26,7 @@ def _ledger() -> None:
 
 def record(
     to: Annotated[Path, typer.Option(metavar="FILE", help="The ledger to write.")],
-    checkpoint: checking.Checkpoint = None,
+    checkpoint: options.Checkpoint = None,
     backend: Annotated[
         str, typer.Option("--backend", "-b", metavar="NAME", help="Whose answers to record.")
     ] = "torch",

@@ -8,6 +8,14 @@ import typer
 
 MODEL = "Model"
 
+Checkpoint = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DIR|ID]",
+        help="The checkpoint. Without it: the configured one, or else the one that diglot ships.",
+    ),
+]
+
 Model = Annotated[
     str | None,
     typer.Option(

@@ -29,14 +29,7 @@ class Ids(StrEnum):
 
 
 def export(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DIR|ID]",
-            help="The checkpoint. Without it: the configured one, or else the one that diglot"
-            " ships.",
-        ),
-    ] = None,
+    checkpoint: options.Checkpoint = None,
     to: Annotated[Path, typer.Option(metavar="DIR", help="The folder of all models.")] = Path(
         "saved_models"
     ),

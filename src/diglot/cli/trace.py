@@ -17,14 +17,7 @@ _DIFFERENT = 1
 
 
 def trace(
-    checkpoint: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[DIR|ID]",
-            help="The checkpoint. Without it: the configured one, or else the one that diglot"
-            " ships.",
-        ),
-    ] = None,
+    checkpoint: options.Checkpoint = None,
     texts: Annotated[
         list[str] | None,
         typer.Option("--text", "-t", metavar="TEXT", help="A text; again for more in one batch."),
