@@ -12,6 +12,7 @@ import torch
 from torch.fx import Node
 from torch.utils._pytree import tree_leaves, tree_map_only
 
+from diglot.parity.rounding import moved
 from diglot.parity.tolerance import Array, Difference, Measurement, Tolerance, measure
 from diglot.parity.trace.readings import Reading
 
@@ -142,9 +143,7 @@ def leniency(
     if torch.Tag.pointwise in getattr(node.target, "tags", ()):
         return scale, []
     random = torch.Generator().manual_seed(0)
-    again = [
-        tree_map_only(torch.Tensor, lambda x: _rounded_anew(x, random), some) for _ in range(_PEERS)
-    ]
+    again = [tree_map_only(torch.Tensor, lambda x: moved(x, random), some) for _ in range(_PEERS)]
     return scale, [reference.call(node, one) for one in again]
 
 
@@ -176,10 +175,3 @@ def _magnitudes(tensor: torch.Tensor) -> torch.Tensor:
         return tensor
     sizes = tensor.abs()
     return torch.where(sizes < torch.finfo(tensor.dtype).max / 2, sizes, 0)
-
-
-def _rounded_anew(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    if not tensor.is_floating_point():
-        return tensor
-    noise = 2 * torch.rand(tensor.shape, generator=random, dtype=torch.float64) - 1
-    return (tensor.double() * (1 + noise * torch.finfo(tensor.dtype).eps)).to(tensor.dtype)
