@@ -1,0 +1,396 @@
+"""The pytest plug-in: each test runs pytest on a few lines, as whoever uses it would."""
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from tests.parity import results
+
+# What a pytest within another is the first to import is lost after it, so it is imported here.
+import diglot.settings  # noqa: F401
+from diglot.errors import InputError
+from diglot.parity import STRICT, checking, ledger
+from diglot.parity.cases import Case
+from diglot.parity.result import LOGITS, Failure
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
+TEST = "def test_equal(parity):\n    parity.check()\n"
+
+
+def found(*failures):
+    return replace(results.equal(9, seed=7), checkpoint="models/reviews", failures=failures)
+
+
+FAILURE = Failure(
+    stage=LOGITS,
+    side="tensorflow against torch",
+    case=Case("drawn texts", ("a",)),
+    found_in=Case("emoji and symbols", ("a long story",)),
+    explanation="logits: at [0, 1] tensorflow has 0.5 and torch 0.25",
+    file=Path("diglot-failures/logits-0.json"),
+    command="diglot check --replay diglot-failures/logits-0.json",
+)
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """What checks are called with, in the place of which stands what they are to give."""
+    made = SimpleNamespace(calls=[], places=[], gives=found())
+
+    @functools.wraps(checking.check)
+    def check(**arguments):
+        made.calls.append(arguments)
+        made.places.append(Path.cwd())
+        if isinstance(made.gives, Exception):
+            raise made.gives
+        return made.gives
+
+    monkeypatch.setattr(checking, "check", check)
+    return made
+
+
+@pytest.fixture
+def run(pytester):
+    """A function that runs pytest on a file of tests."""
+
+    def run(test, *options):
+        pytester.makepyfile(test)
+        return pytester.runpytest_inprocess(*options)
+
+    return run
+
+
+def test_it_costs_nothing_at_the_start_of_pytest():
+    code = "import sys, diglot.parity.pytest_plugin; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    heavy = {"torch", "tensorflow", "keras", "transformers", "hypothesis", "numpy", "pydantic"}
+    assert "pytest" in loaded
+    assert not loaded & heavy
+
+
+def test_pytest_finds_it_and_lists_it(pytester):
+    helped = pytester.runpytest_inprocess("--help")
+    helped.stdout.fnmatch_lines(["*--diglot-checkpoint=DIR|ID*", "*--diglot-update-ledger*"])
+    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(["@pytest.mark.parity(*"])
+    fixtures = pytester.runpytest_inprocess("--fixtures")
+    fixtures.stdout.fnmatch_lines(["parity -- *", "*Checks that two readings*"])
+
+
+def test_who_does_not_use_it_sees_the_seed_alone(run):
+    done = run("def test_else(): pass")
+    done.assert_outcomes(passed=1)
+    assert [line for line in done.outlines if line.startswith("diglot")] == ["diglot: seed 0"]
+
+
+def test_what_is_equal_passes_and_is_summed_up(run, checks):
+    done = run(TEST, "--diglot-seed=7")
+    done.assert_outcomes(passed=1)
+    done.stdout.fnmatch_lines(
+        ["diglot: seed 7", "diglot: 1 check, 1 equal, with errors of at most 41% of the limit"]
+    )
+
+
+def test_the_result_is_handed_out(run, checks):
+    test = "def test_it(parity):\n    assert parity.check().stages[1].ratio == 0.41\n"
+    run(test).assert_outcomes(passed=1)
+
+
+def test_what_differs_is_told_and_nothing_else(run, checks):
+    checks.gives = found(FAILURE)
+    done = run(TEST)
+    done.assert_outcomes(failed=1)
+    told = [line.removeprefix("E").strip() for line in done.outlines if line.startswith("E  ")]
+    assert told == [
+        "diglot.parity.pytest_plugin.NotEqualError: tensorflow against torch, models/reviews,"
+        " float32: DIFFERENT",
+        "9 inputs, seed 7; allowed: 4 times the reference's error and 8 roundings",
+        "logits (tensorflow against torch): logits: at [0, 1] tensorflow has 0.5 and torch 0.25",
+        "smallest input: 'a'",
+        "found in: emoji and symbols",
+        "replay: diglot check --replay diglot-failures/logits-0.json",
+    ]
+    assert "pytest_plugin.py:" not in done.stdout.str()
+    done.stdout.fnmatch_lines(["diglot: 1 check, 0 equal"])
+
+
+def test_a_check_in_a_fixture_counts_too(run, checks):
+    checks.gives = found(FAILURE)
+    done = run("""
+        import pytest
+
+        @pytest.fixture
+        def equal(parity):
+            parity.check()
+
+        def test_it(equal):
+            pass
+    """)
+    done.assert_outcomes(errors=1)
+    done.stdout.fnmatch_lines(["diglot: 1 check, 0 equal"])
+
+
+def test_what_is_long_is_cut(run, checks):
+    checks.gives = found(replace(FAILURE, explanation="x" * 9000))
+    done = run(TEST)
+    assert "x" * 500 + "…" in done.stdout.str()
+    assert "x" * 501 not in done.stdout.str()
+
+
+def test_the_error_has_the_result(run, checks):
+    checks.gives = found(FAILURE)
+    run("""
+        import pytest
+        from diglot.parity.pytest_plugin import NotEqualError
+
+        def test_it(parity):
+            with pytest.raises(NotEqualError) as caught:
+                parity.check()
+            assert caught.value.result.failures[0].command.endswith("logits-0.json")
+    """).assert_outcomes(passed=1)
+
+
+def test_what_cannot_be_judged_is_told_in_short(run, checks):
+    checks.gives = InputError("no input could be judged")
+    done = run(TEST)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["E*diglot.errors.InputError: no input could be judged"])
+    assert "pytest_plugin.py:" not in done.stdout.str()
+    assert "diglot: 1" not in done.stdout.str()
+
+
+def test_the_nearest_choice_wins(run, checks, monkeypatch):
+    monkeypatch.setenv("DIGLOT_CHECKPOINT", "configured")
+    monkeypatch.setenv("DIGLOT_PRECISION", "bfloat16")
+    done = run(
+        """
+        import pytest
+        from diglot.parity import STRICT
+
+        def test_bare(parity):
+            parity.check()
+
+        @pytest.mark.parity(checkpoint="marked", examples=20, tolerance=STRICT)
+        class TestMarked:
+            def test_marked(self, parity):
+                parity.check()
+
+            @pytest.mark.parity(examples=30, precision="float32")
+            def test_marked_nearer(self, parity):
+                parity.check()
+
+            def test_called(self, parity):
+                parity.check("called", "torch", texts=["a text"], examples=40)
+        """,
+        *("--diglot-checkpoint=chosen", "--diglot-against=models/1", "--diglot-examples=10"),
+        *("--diglot-seed=3", "-p", "no:randomly"),
+    )
+    done.assert_outcomes(passed=4)
+    folder = {"failures": Path("diglot-failures"), "seed": 3}
+    bare = {"checkpoint": "chosen", "against": "models/1", "examples": 10, "precision": "bfloat16"}
+    marked = {**bare, "checkpoint": "marked", "examples": 20, "tolerance": STRICT}
+    assert checks.calls == [
+        {**folder, **bare},
+        {**folder, **marked},
+        {**folder, **marked, "examples": 30, "precision": "float32"},
+        {
+            **folder,
+            **marked,
+            **{"checkpoint": "called", "against": "torch", "texts": ["a text"], "examples": 40},
+        },
+    ]
+
+
+def test_without_a_choice_the_configured_checkpoint_is_checked(run, checks, pytester):
+    (pytester.path / "model").mkdir()
+    (pytester.path / "diglot.toml").write_text('checkpoint = "model"\n')
+    run(TEST).assert_outcomes(passed=1)
+    (call,) = checks.calls
+    assert call == {
+        "checkpoint": str(pytester.path / "model"),
+        "precision": "float32",
+        "seed": 0,
+        "failures": Path("diglot-failures"),
+    }
+
+
+def test_paths_are_meant_from_the_root_directory(run, checks, pytester):
+    pytester.makeini("[pytest]\n")
+    run("""
+        def test_it(parity, tmp_path, monkeypatch):
+            monkeypatch.chdir(tmp_path)
+            parity.check()
+    """).assert_outcomes(passed=1)
+    assert checks.places == [pytester.path]
+
+
+def test_the_same_check_is_made_once(run, checks):
+    done = run("""
+        import pytest
+        from diglot.parity import Tolerance
+
+        @pytest.mark.parametrize("absolute", [1e-5, 1e-5, 2e-5])
+        def test_it(parity, absolute):
+            parity.check(tolerance=Tolerance(absolute=absolute))
+    """)
+    done.assert_outcomes(passed=3)
+    assert [call["tolerance"].absolute for call in checks.calls] == [1e-5, 2e-5]
+    done.stdout.fnmatch_lines(["diglot: 3 checks, 3 equal*"])
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--diglot-examples=0", "--diglot-examples must be 1 or more, not 0"),
+        ("--diglot-seed=-1", "--diglot-seed must be 0 or more, not -1"),
+    ],
+)
+def test_numbers_must_make_sense(run, option, message):
+    done = run(TEST, option)
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
+    done.stderr.fnmatch_lines([f"*{message}*"])
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (
+            "def test_it(parity):\n    parity.check(exmples=5)\n",
+            "there is nothing called 'exmples' to check. Did you mean 'examples'?",
+        ),
+        (
+            "def test_it(parity):\n    parity.check(failures='elsewhere')\n",
+            "there is nothing called 'failures' to check.",
+        ),
+        (
+            "import pytest\n@pytest.mark.parity(tolerence=1)\n" + TEST,
+            "there is nothing called 'tolerence' to check. Did you mean 'tolerance'?",
+        ),
+        (
+            "import pytest\n@pytest.mark.parity('models/reviews')\n" + TEST,
+            "the marker parity takes names with values, such as examples=20, and was given",
+        ),
+    ],
+)
+def test_wrong_uses_are_told(run, checks, test, message):
+    done = run(test)
+    done.assert_outcomes(failed=1)
+    assert message in done.stdout.str()
+    assert checks.calls == []
+
+
+def test_a_ledger_is_what_is_right(run, checks, pytester, monkeypatch):
+    monkeypatch.setenv("DIGLOT_PRECISION", "bfloat16")
+    (pytester.path / "reviews.ledger").touch()
+    test = "def test_it(parity):\n    parity.check('model', ledger='reviews.ledger')\n"
+    run(test).assert_outcomes(passed=1)
+    (call,) = checks.calls
+    assert (call["checkpoint"], call["against"]) == ("model", "reviews.ledger")
+    assert call["reference"] == "tensorflow"
+    assert "precision" not in call
+
+
+def test_a_ledger_that_is_not_there_is_asked_for(run, checks):
+    done = run("def test_it(parity):\n    parity.check(ledger='reviews.ledger')\n")
+    done.assert_outcomes(failed=1)
+    assert "there is no ledger reviews.ledger in" in done.stdout.str()
+    assert "pytest --diglot-update-ledger" in done.stdout.str()
+
+
+def test_a_ledger_is_recorded_anew(run, checks, pytester, monkeypatch):
+    recorded = []
+
+    @functools.wraps(ledger.record)
+    def record(**arguments):
+        recorded.append(arguments)
+        Path(arguments["to"]).write_text("recorded")
+
+    monkeypatch.setattr(ledger, "record", record)
+    run(
+        """
+        def test_it(parity):
+            parity.check("model", ledger="reviews.ledger", labels=["a", "b"], examples=5)
+        """,
+        "--diglot-update-ledger",
+    ).assert_outcomes(passed=1)
+    assert (pytester.path / "reviews.ledger").read_text() == "recorded"
+    given = {"checkpoint": "model", "precision": "float32", "seed": 0, "examples": 5}
+    given["labels"] = ["a", "b"]
+    assert recorded == [{**given, "to": "reviews.ledger", "backend": "torch"}]
+    assert [(call["against"], call["reference"]) for call in checks.calls] == [
+        ("reviews.ledger", "tensorflow")
+    ]
+
+
+def test_workers_of_xdist_are_summed_up(pytester, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+    pytester.makeconftest("""
+        import functools
+        from dataclasses import replace
+
+        from tests.parity.test_pytest_plugin import FAILURE, found
+
+        from diglot.parity import checking
+
+        @functools.wraps(checking.check)
+        def check(*, checkpoint, **_):
+            right = found(*[FAILURE] * (checkpoint == "bad"))
+            return right if checkpoint == "good" else replace(right, stages=right.stages[:1])
+
+        checking.check = check
+    """)
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.parametrize("checkpoint", ["good", "better", "bad"])
+        def test_it(parity, checkpoint):
+            parity.check(checkpoint)
+    """)
+    done = pytester.runpytest_subprocess("-n", "2")
+    done.assert_outcomes(passed=2, failed=1)
+    done.stdout.fnmatch_lines(
+        ["diglot: 3 checks, 2 equal, with errors of at most 41% of the limit"]
+    )
+
+
+def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+    # To run PyTorch in its other ways takes long, and is not what this is about.
+    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    pytester.makepyfile(f"""
+        from tests.parity.fakes import Faulty, changed
+
+        from diglot import checkpoint
+        from diglot.parity.cases import Case
+
+        def test_it(parity):
+            found = checkpoint.find({str(tiny)!r})
+            cases = [Case("mine", ("a b",))]
+            parity.check(found, "torch", cases=cases)
+            off = lambda stages, _: changed(stages, "logits", stages["logits"] + 0.5)
+            parity.check(found, Faulty(found, says=off), cases=cases)
+    """)
+    # In a process of its own, for what a pytest within another imports is lost after it.
+    done = pytester.runpytest_subprocess()
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        [
+            "E*NotEqualError: faulty against torch, *, float32: DIFFERENT",
+            "E*1 inputs, seed 0; allowed: 4 times *",
+            "E*logits (faulty against torch): logits: at [[]0, *[]] faulty has *exceeds the limit*",
+            "E*smallest input: ''",
+            "E*found in: mine",
+            "E*replay: diglot check --replay diglot-failures/logits-*.json",
+            "diglot: 2 checks, 1 equal, with errors of at most *% of the limit",
+        ]
+    )
+    (kept,) = pytester.path.glob("diglot-failures/logits-*.json")
+    assert json.loads(kept.read_text())["against"] == "faulty"
