@@ -151,8 +151,10 @@ def _write(
 
 def _show(found: CheckResult, console: Console) -> None:
     console.print(
-        f"{found.against} against {found.reference}, {found.checkpoint}, {found.precision}:"
-        f" {'equal' if found.equal else 'DIFFERENT'}",
+        rendering.shown(
+            f"{found.against} against {found.reference}, {found.checkpoint}, {found.precision}:"
+            f" {'equal' if found.equal else 'DIFFERENT'}"
+        ),
         style="bold green" if found.equal else "bold red",
     )
     said = f"{len(found.inputs)} inputs, seed {found.seed}; allowed: {found.tolerance}"
