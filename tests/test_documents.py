@@ -16,11 +16,12 @@ DOCUMENTS = [
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/parity.md",
     "docs/serving.md",
     "saved_models/README.md",
 ]
-# Its commands build upon one another; tests/serving/test_guide.py runs them.
-GUIDE = "docs/serving.md"
+# Their commands build upon one another; test_guide.py in tests/parity and tests/serving runs them.
+GUIDES = {"docs/parity.md", "docs/serving.md"}
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,7 +34,7 @@ def commands() -> list[str]:
     lines = [
         line
         for name in DOCUMENTS
-        if name != GUIDE
+        if name not in GUIDES
         for block in blocks(name, "console")
         for line in block.split("\n")
     ]
@@ -55,7 +56,7 @@ def test_every_block_is_of_a_kind_that_is_tested(document: str) -> None:
     assert text.count("```") == 2 * len(FENCE.findall(text))
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one != GUIDE])
+@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one not in GUIDES])
 def test_the_python_runs(document: str) -> None:
     """Blocks of one document share their names; what ``>>>`` shows is what comes out."""
     names: dict[str, object] = {}

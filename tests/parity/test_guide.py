@@ -1,0 +1,84 @@
+"""The guide to parity: its commands and its tests are run, on a tiny checkpoint."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from diglot import cli
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "parity.md").read_text(encoding="utf-8")
+
+
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+
+
+def run(command: str) -> None:
+    """Run a command of diglot in this process, where the frameworks are loaded already."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(shlex.split(command)[1:])
+    assert ended.value.code == 0, command
+
+
+@pytest.fixture(autouse=True)
+def _quick(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tiny checkpoint where none is named, run in the usual way alone."""
+    monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
+    # What the command line sets for itself, so that it is taken back after the test.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+
+
+def test_the_commands_lead_from_one_to_the_next(tmp_path: Path) -> None:
+    commands = [
+        line.removeprefix("$ ") for block in blocks("console") for line in block.split("\n")
+    ]
+    for command in filter(None, commands):
+        if command.startswith("printf"):
+            subprocess.run(command, shell=True, check=True)
+        elif "pip install" not in command:
+            run(command)
+    assert "tensorflow against torch" in (tmp_path / "report.html").read_text("utf-8")
+    assert {"check.xml", "reviews.ledger", "new.ledger"} <= {one.name for one in tmp_path.iterdir()}
+
+
+def test_the_tests_pass(pytester: pytest.Pytester) -> None:
+    folder = pytester.mkdir("tests")
+    for number, block in enumerate(blocks("python")):
+        (folder / f"test_block_{number}.py").write_text(block, encoding="utf-8")
+    # In a process of its own, for what a pytest within another imports is lost after it.
+    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    done = pytester.runpytest_subprocess("--diglot-examples=3", "--diglot-update-ledger")
+    done.assert_outcomes(passed=5)
+    done.stdout.fnmatch_lines(["diglot: 3 checks, 3 equal, *"])
+    assert (folder / "reviews.ledger").is_file()
+
+
+def test_the_workflow_asks_for_what_there_is(
+    tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.parity import results
+
+    (workflow,) = [one for one in blocks("text") if "runs-on" in one]
+    asked = []
+    monkeypatch.setattr(
+        "diglot.parity.checking.check",
+        lambda *given, **options: (asked.append((*given, options)), results.equal(1))[1],
+    )
+    shutil.copytree(tiny, tmp_path / "models" / "reviews")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "reviews.csv").write_text("text\nNot bad at all.\n", encoding="utf-8")
+    for command in re.findall(r"run: (diglot .*)", workflow):
+        run(command)
+    drawn, recorded = asked
+    assert drawn[:2] == ("models/reviews", "tensorflow")
+    assert drawn[2]["texts"] == [{"text": "Not bad at all."}]
+    assert (tmp_path / "parity" / "report.html").is_file()
+    assert recorded[:2] == ("models/reviews", "tests/reviews.ledger")
