@@ -216,6 +216,12 @@ def test_softmax_over_the_wrong_axis() -> None:
     assert (found.born.module, found.born.operator) == (module, "aten.softmax.int")
 
 
+def test_an_operator_with_several_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = lowered_as(monkeypatch, aten.split.Tensor, lambda *args: right(*args)[::-1])
+    born = pair("modernbert").trace().born
+    assert (born.module, born.operator) == ("model.layers.0.mlp", "aten.split.Tensor")
+
+
 def test_a_mask_that_is_not_low_enough() -> None:
     mpnet = pair("mpnet")
     node = mpnet.node("mpnet", aten.where.ScalarOther)

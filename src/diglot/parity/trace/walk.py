@@ -179,16 +179,19 @@ class Walk:
             except LoweringError as failure:
                 return Measurement("", math.inf, 0.0, math.inf, Difference("", str(failure)))
         verdicts = [
-            self._judged(
-                *leaves, leniency=lambda: leniency(node, inputs, self._expected, self._truth)
-            )
-            for leaves in zip(*map(tree_leaves, found), strict=True)
+            self._judged(*leaves, leniency=partial(self._leniency, node, place))
+            for place, leaves in enumerate(zip(*map(tree_leaves, found), strict=True))
         ]
         worst = max(verdicts, key=lambda one: (one.difference is not None, one.ratio))
         if worst.difference and (otherwise := self._actual.otherwise(node)):
             reason = f"{worst.difference.reason}; it is called otherwise: {otherwise}"
             return replace(worst, difference=Difference("", reason))
         return worst
+
+    def _leniency(self, node: Node, place: int) -> tuple[float | None, list[Any]]:
+        """What may be allowed to one of the operator's results."""
+        scale, peers = leniency(node, self._shared.values, self._expected, self._truth)
+        return scale, [tree_leaves(peer)[place] for peer in peers]
 
 
 def _outputs(model: Model, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
