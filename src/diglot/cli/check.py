@@ -156,6 +156,7 @@ def _show(found: CheckResult, console: Console) -> None:
             f" {'equal' if found.equal else 'DIFFERENT'}"
         ),
         style="bold green" if found.equal else "bold red",
+        soft_wrap=True,
     )
     said = f"{len(found.inputs)} inputs, seed {found.seed}; allowed: {found.tolerance}"
     console.print(said)
