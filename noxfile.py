@@ -129,5 +129,5 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types, strictly."""
-    install(session, "-e", ".[parity]", "mypy", "urllib3")
+    install(session, "-e", ".[parity]", "mypy", "pytest", "urllib3")
     session.run("mypy")
