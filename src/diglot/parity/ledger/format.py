@@ -82,8 +82,8 @@ def read(path: str | os.PathLike[str]) -> Ledger:
         entries = tuple(_entry(json.loads(line), origin) for line in lines[facts:])
     except _DAMAGES as error:
         raise LedgerError(
-            f"{path} has its own checksum, and yet holds what no ledger does: {error!r}. Record it"
-            " again."
+            f"{path} has its own checksum, and yet holds what no ledger does"
+            f" ({type(error).__name__}). Record it again."
         ) from error
     return Ledger(**vars(origin), entries=entries)
 
@@ -148,10 +148,11 @@ def _entry(told: Mapping[str, Any], origin: Origin) -> Entry:
         encoding = Case.from_facts({"origin": "", "encoding": rest.pop("encoding")}).encoding
     assert encoding is not None
     dtype = np.dtype("f8" if origin.precision == "float64" else "f4")
-    shape = (len(encoding["input_ids"]), len(origin.labels))
+    rows = len(encoding["input_ids"])
+    shape = (rows, len(origin.labels))
     stages = {}
     for name, one in rest.items():
-        stages[name] = _unpacked(one, dtype) if is_hidden(name) else _read(one, dtype, shape)
+        stages[name] = _unpacked(one, dtype, rows) if is_hidden(name) else _read(one, dtype, shape)
     return Entry(case, encoding, stages)
 
 
@@ -175,15 +176,15 @@ def _packed(one: Recorded) -> dict[str, Any]:
     return {"shape": list(one.values.shape), "error": one.error, "digest": packed}
 
 
-def _unpacked(told: Mapping[str, Any], dtype: np.dtype[Any]) -> Recorded:
-    shape = tuple(map(int, told["shape"]))
+def _unpacked(told: Mapping[str, Any], dtype: np.dtype[Any], rows: int) -> Recorded:
+    batch, groups, sums = shape = tuple(map(int, told["shape"]))
     size = math.prod(shape)
     whole = size * (dtype.itemsize + 1)
     # Of what is longer than it should be, no more is unpacked.
     raw = zlib.decompressobj().decompress(
         base64.b64decode(told["digest"], validate=True), whole + 1
     )
-    if len(raw) != whole or min(shape) < 1:
+    if len(raw) != whole or batch != rows or min(groups, sums) < 1:
         raise ValueError(f"a digest of {len(raw)} bytes for the shape {shape}")
     values = _unshuffled(raw[:-size], dtype).reshape(shape)
     steps = np.frombuffer(raw[-size:], np.int8).reshape(shape)

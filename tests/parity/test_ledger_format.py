@@ -1,0 +1,257 @@
+"""A ledger on disk: what was written is read, and nothing else is taken for it."""
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diglot.errors import LedgerError
+from diglot.parity import STRICT
+from diglot.parity.cases import Case
+from diglot.parity.ledger import Entry, Ledger, Recorded, read, write
+from tests.parity.ledgers import IDS, LOGITS, entry, ledger
+
+TEXTS = Case("own texts", ("näive\n\u2028\U0001f642\x00", "[CLS]"), ("", "zwei"))
+ENCODING = Case(
+    "encodings",
+    encoding={"input_ids": np.array(IDS), "attention_mask": np.array([[1, 1, 1], [1, 1, 0]])},
+)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """A good ledger, for a test to damage."""
+    write(ledger(), tmp_path / "good.ledger")
+    return tmp_path / "good.ledger"
+
+
+def assert_same(one: Ledger, other: Ledger) -> None:
+    facts = {**vars(one), "entries": None}
+    assert facts == {**vars(other), "entries": None}
+    assert len(one.entries) == len(other.entries)
+    for ours, theirs in zip(one.entries, other.entries, strict=True):
+        assert (ours.case.facts(), ours.refused) == (theirs.case.facts(), theirs.refused)
+        assert list(ours.encoding) == list(theirs.encoding)
+        for name, ids in ours.encoding.items():
+            np.testing.assert_array_equal(ids, theirs.encoding[name])
+        assert list(ours.stages) == list(theirs.stages)
+        for name, array in ours.stages.items():
+            again = theirs.stages[name]
+            assert array.values.dtype == again.values.dtype
+            assert array.truth.dtype == again.truth.dtype == np.float64
+            np.testing.assert_array_equal(array.values, again.values)
+            np.testing.assert_array_equal(array.truth, again.truth)
+            assert array.error == again.error
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        ledger(),
+        ledger(entry(case=TEXTS), entry(case=ENCODING)),
+        ledger(Entry(TEXTS, {}, {}, "it has no tokens"), entry()),
+        ledger(entry([[0.1, 1 / 3], [1e-30, -3e38]])),
+        ledger(entry([[np.nan, np.inf], [-np.inf, 0.0]], hidden=np.nan, error=0.0)),
+        ledger(entry(dtype=np.float64, hidden=1 / 3), precision="float64"),
+        ledger(tolerance=STRICT, seed=0, labels=("ja", "nein"), files={}, versions={}),
+    ],
+)
+def test_what_was_written_is_read(made: Ledger, tmp_path: Path) -> None:
+    with np.errstate(invalid="ignore"):
+        write(made, tmp_path / "one")
+    assert_same(made, read(tmp_path / "one"))
+    write(read(tmp_path / "one"), tmp_path / "two")
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+def test_the_truth_of_a_digest_is_known_to_half_a_step_of_the_error(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    values = random.normal(size=(2, 3, 2)).astype(np.float32)
+    truth = values - 1e-6 * random.uniform(-1, 1, size=values.shape)
+    one = entry()
+    stages = {**one.stages, "hidden state 0": Recorded(values, truth, 1e-6)}
+    write(ledger(Entry(one.case, one.encoding, stages)), tmp_path / "one")
+    array = read(tmp_path / "one").entries[0].stages["hidden state 0"]
+    np.testing.assert_array_equal(array.values, values)
+    assert 0 < np.abs(array.truth - truth).max() <= 1e-6 / 254 * (1 + 1e-6)
+
+
+def test_a_digest_that_is_not_finite_on_one_side_has_no_error_there(tmp_path: Path) -> None:
+    values, truth = np.ones((2, 3, 2), np.float32), np.ones((2, 3, 2))
+    values[0, 0], truth[1, 2] = np.inf, np.inf
+    one = entry()
+    stages = {**one.stages, "hidden state 0": Recorded(values, truth, 0.0)}
+    write(ledger(Entry(one.case, one.encoding, stages)), tmp_path / "one")
+    array = read(tmp_path / "one").entries[0].stages["hidden state 0"]
+    np.testing.assert_array_equal(array.values, values)
+    assert np.isnan(array.truth[[0, 1], [0, 2]]).all()
+    assert np.isfinite(array.truth).sum() == 8
+
+
+def test_a_line_for_each_input_in_plain_text(tmp_path: Path) -> None:
+    write(ledger(entry(case=TEXTS), entry([[0.1, 2.5], [3.0, 4.0]], case=ENCODING)), tmp_path / "a")
+    header, *facts, first, second = (tmp_path / "a").read_text("utf-8").split("\n")[:-1]
+    assert json.loads(header)["diglot ledger"] == 1
+    assert [list(json.loads(line)) for line in facts][:2] == [["checkpoint"], ["files"]]
+    assert '"input_ids":[[2,7,3],[2,3,0]]' in first
+    assert "näive" in first
+    # The shortest decimals of float32, not those of the float64 that it becomes.
+    assert '"logits":{"recorded":[[0.1,2.5],[3.0,4.0]]' in second
+    assert str(float(np.float32(0.1))) in second
+
+
+def test_ends_of_lines_may_become_those_of_windows(written: Path) -> None:
+    before = read(written)
+    written.write_bytes(written.read_bytes().replace(b"\n", b"\r\n"))
+    assert_same(before, read(written))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match=r"none cannot be read as a ledger: No such file"):
+        read(tmp_path / "none")
+    with pytest.raises(LedgerError, match="Is a directory"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"a text\n",
+        b"\x80\x04pickle",
+        b"[" * 100_000,
+        b"{}\n",
+        b"[1]\n",
+        b'{"diglot ledger":"x","lines":1,"sha256":""}\n',
+        b'{"diglot ledger":1}\n',
+    ],
+)
+def test_another_file(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(content)
+    with pytest.raises(LedgerError, match=r"is not a ledger.*diglot record"):
+        read(tmp_path / "other")
+
+
+def test_a_newer_schema(written: Path) -> None:
+    text = written.read_text("utf-8")
+    written.write_text(text.replace('"diglot ledger":1', '"diglot ledger":2', 1), "utf-8")
+    with pytest.raises(LedgerError, match=r"schema 2, and this diglot reads up to 1\. Update"):
+        read(written)
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.5, 0.99])
+def test_a_truncated_ledger(kept: float, written: Path) -> None:
+    data = written.read_bytes()
+    written.write_bytes(data[: int(len(data) * kept)])
+    with pytest.raises(LedgerError, match=r"is truncated: [0-9]+ whole lines.*of 10\. Fetch"):
+        read(written)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("1.5,", "1.6,"),
+        ('"NEGATIVE","POSITIVE"', '"POSITIVE","NEGATIVE"'),
+        ('"good"', '"goof"'),
+        ('"sha256":"', '"sha256":"0'),
+        ('"multiple":4.0', '"multiple":9.0'),
+    ],
+)
+def test_a_ledger_that_was_changed(old: str, new: str, written: Path) -> None:
+    text = written.read_text("utf-8")
+    assert old in text
+    written.write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(LedgerError, match=r"was changed after it was written.*Restore it"):
+        read(written)
+
+
+def test_a_line_that_was_added(written: Path) -> None:
+    text = written.read_text("utf-8")
+    written.write_text(text + text.splitlines()[-1] + "\n", "utf-8")
+    with pytest.raises(LedgerError, match="was changed"):
+        read(written)
+
+
+def forge(path: Path, change: Callable[[list[Any]], Any]) -> None:
+    """Change the lines of a ledger, and give it a checksum that is right."""
+    first, *rest = path.read_text("utf-8").splitlines()
+    lines = [json.loads(line) for line in rest]
+    change(lines)
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    header = json.loads(first) | {"lines": len(lines), "sha256": hashlib.sha256(body).hexdigest()}
+    path.write_bytes(json.dumps(header).encode() + b"\n" + body)
+
+
+def digest(raw: bytes) -> dict[str, Any]:
+    return {
+        "shape": [2, 3, 2],
+        "error": 1e-6,
+        "digest": base64.b64encode(zlib.compress(raw)).decode(),
+    }
+
+
+def in_entry(**changes: Any) -> Callable[[list[Any]], Any]:
+    return lambda lines: lines[-1].update({k.replace("_", " "): v for k, v in changes.items()})
+
+
+GOOD = {"recorded": LOGITS, "float64": LOGITS, "error": 0.0}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines.pop(0),
+        lambda lines: lines.__setitem__(2, {"labels": "NEGATIVE"}),
+        lambda lines: lines.__setitem__(2, {"labels": [1, 2]}),
+        lambda lines: lines.__setitem__(5, {"precision": "float128"}),
+        lambda lines: lines.__setitem__(6, {"tolerance": {"multiple": "much"}}),
+        lambda lines: lines.__setitem__(8, {"versions": ["torch"]}),
+        lambda lines: lines.__setitem__(-1, [1]),
+        lambda lines: lines.__setitem__(-1, {}),
+        in_entry(case={"origin": "x"}),
+        in_entry(encoding={"input_ids": [[1], [2, 3]]}),
+        in_entry(encoding={"input_ids": [[10**30]]}),
+        in_entry(encoding={"input_ids": [[1], [2], [3]]}),
+        in_entry(logits=3),
+        in_entry(logits={**GOOD, "recorded": [[1.0], [2.0]]}),
+        in_entry(logits={**GOOD, "float64": [["x", 1.0], [2.0, 3.0]]}),
+        in_entry(logits={**GOOD, "error": -1.0}),
+        in_entry(logits={**GOOD, "error": "NaN"}),
+        in_entry(hidden_state_0=digest(bytes(59))),
+        in_entry(hidden_state_0=digest(bytes(10_000_000))),
+        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [10**9, 10**9, 10**9]}),
+        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [3, 2, 2]}),
+        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [12]}),
+        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [-2, -3, 2]}),
+        in_entry(hidden_state_0={**digest(bytes(60)), "digest": "no base64!"}),
+        in_entry(hidden_state_0={**digest(bytes(60)), "digest": "bm8gemxpYg=="}),
+    ],
+)
+def test_a_forged_ledger_has_its_checksum_and_is_refused_all_the_same(
+    change: Callable[[list[Any]], Any], written: Path
+) -> None:
+    forge(written, change)
+    with pytest.raises(LedgerError, match=r"has its own checksum, and yet.*Record it again"):
+        read(written)
+
+
+def test_the_forgery_itself_is_good(written: Path) -> None:
+    before = read(written)
+    forge(written, in_entry(logits=GOOD, hidden_state_0=digest(bytes(60))))
+    after = read(written)
+    assert after.labels == before.labels
+    assert not after.entries[0].stages["hidden state 0"].values.any()
+
+
+def test_an_error_leaves_the_old_ledger(written: Path) -> None:
+    before = written.read_bytes()
+    with pytest.raises(TypeError):
+        write(ledger(seed=object()), written)
+    assert written.read_bytes() == before
+    assert [one.name for one in written.parent.iterdir()] == [written.name]
