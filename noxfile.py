@@ -24,6 +24,17 @@ def install(session: nox.Session, *packages: str) -> None:
     session.install("--constraint", "constraints.txt", *packages)
 
 
+def pinned(package: str, age: str) -> str:
+    """The oldest version that pyproject.toml allows, or the newest that is known to be good."""
+    if age == "oldest":
+        project = PROJECT["project"]
+        listed = [*project["dependencies"], *project["optional-dependencies"]["tensorflow-cpu"]]
+    else:
+        listed = Path("constraints.txt").read_text().splitlines()
+    exact = (one.replace(">=", "==") for one in listed)
+    return next(one for one in exact if one.startswith(f"{package}=="))
+
+
 @nox.session
 def demo(session: nox.Session) -> None:
     """Set up, and explain the worked example in both frameworks with the embedded checkpoint."""
@@ -116,6 +127,33 @@ def minimums(session: nox.Session) -> None:
     quiet = ("-W", "ignore::DeprecationWarning")
     chosen = (*quiet, "-m", "not export", *session.posargs)
     session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *chosen)
+
+
+@nox.session
+def ledgers(session: nox.Session) -> None:
+    """Ledgers for ``matrix``, recorded with the versions that are known to be good."""
+    install(session, "-e", EVERYTHING, *TESTS)
+    session.run("python", "-m", "parity_tests.matrix", str(session.cache_dir / "ledgers"))
+
+
+@nox.session(requires=["ledgers"])
+@nox.parametrize("tensorflow", ["newest", "oldest"])
+@nox.parametrize("transformers", ["newest", "oldest"])
+def matrix(session: nox.Session, transformers: str, tensorflow: str) -> None:
+    """Other versions, held against the same ledgers; of PyTorch, the oldest is the newest."""
+    session.install(
+        pinned("torch", "oldest"),
+        pinned("transformers", transformers),
+        pinned("tensorflow-cpu", tensorflow),
+        ".[tensorflow-cpu,parity]",
+    )
+    failures = str(Path(session.create_tmp(), "failures"))
+    for ledger in sorted((session.cache_dir / "ledgers").glob("*.ledger")):
+        for backend in ("torch", "tensorflow"):
+            session.run(
+                *("diglot", "check", str(ledger.with_suffix("")), "--against", str(ledger)),
+                *("--reference", backend, "--failures", failures),
+            )
 
 
 @nox.session
