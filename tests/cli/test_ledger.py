@@ -1,0 +1,139 @@
+"""``diglot record`` and ``diglot ledger diff``: what they write, print and end with."""
+
+import json
+
+import pytest
+from tests.parity.ledgers import entry, ledger
+
+from diglot.parity import BUDGET, STRICT, Tolerance
+from diglot.parity.cases import Case
+from diglot.parity.ledger import read, write
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Two ledgers, the second of which moved."""
+    write(ledger(), tmp_path / "old")
+    write(ledger(entry(hidden=1.5), versions={"torch": "9.9"}), tmp_path / "new")
+    return tmp_path / "old", tmp_path / "new"
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A text of one's own, in a file."""
+    path = tmp_path / "own.txt"
+    path.write_text("a b c\n")
+    return path
+
+
+def test_a_record(run, tiny, own, tmp_path):
+    file = tmp_path / "tiny.ledger"
+    few = ("--examples", 1, "--seed", 4, "--texts", own)
+    code, out, err = run("record", tiny, "--to", file, *few)
+
+    assert (code, err) == (0, "")
+    made = read(file)
+    count = f"{len(made.entries)} inputs, 0 of them refused"
+    assert out == f"{file}: {count}, answered by torch in float32\n"
+    assert (made.checkpoint, made.seed, made.tolerance) == (str(tiny), 4, BUDGET)
+    assert ("a b c",) in [case.texts for case in made.cases]
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [(["--strict"], STRICT), (["--tolerance", 0.5], Tolerance(absolute=0.5))],
+)
+def test_what_is_asked_for_is_recorded(run, tiny, tmp_path, options, tolerance):
+    file = tmp_path / "tiny.ledger"
+    rest = ("--precision", "float64", "--labels", "bad,good", "--examples", 1)
+    code, out, _ = run("record", tiny, "--to", file, *options, *rest)
+
+    assert (code, out.split()[-1]) == (0, "float64")
+    made = read(file)
+    assert (made.precision, made.labels, made.tolerance) == ("float64", ("bad", "good"), tolerance)
+
+
+def test_a_check_against_a_record(run, tiny, own, tmp_path):
+    file = tmp_path / "tiny.ledger"
+    assert run("record", tiny, "--to", file, "--examples", 1, "--texts", own).code == 0
+    kept = ("--failures", tmp_path / "failures")
+    code, out, _ = run("check", tiny, "--against", file, *kept)
+
+    assert code == 0
+    said = " ".join(out.split())
+    assert said.startswith(f"torch against torch as recorded, {tiny}, float32: equal")
+
+    made = read(file)
+    logits = made.entries[0].stages["logits"]
+    for one in (logits.values, logits.truth):
+        one += 1
+    write(made, file)
+    code, out, _ = run("check", tiny, "--against", file, *kept)
+
+    assert code == 1
+    assert "DIFFERENT" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "--to"),
+        (["--to", "ledger", "--strict", "--lenient"], "--strict, --lenient and --tolerance"),
+        (["--to", "ledger", "--backend", "jax"], "jax"),
+        (["--to", "ledger", "--texts", "nowhere.txt"], "nowhere.txt"),
+    ],
+)
+def test_what_cannot_be_recorded_ends_with_2(run, tiny, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("record", tiny, *arguments)
+
+    assert (code, out) == (2, "")
+    assert said in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_moved(run, files):
+    code, out, err = run("ledger", "diff", files[0], files[0])
+
+    assert (code, err) == (0, "")
+    assert out.startswith("nothing moved beyond the tolerance\n")
+
+
+def test_something_moved(run, files):
+    code, out, err = run("ledger", "diff", *files)
+
+    assert (code, err) == (1, "")
+    assert out.startswith("MOVED\n  torch: 2.13.0 → 9.9\n")
+    assert "hidden states: 1 of 1 moved, 1 beyond the tolerance; by 0.5 at most" in out
+
+
+def test_a_text_in_a_ledger_styles_nothing(run, tmp_path):
+    hostile = Case("own texts", ("[red]\x1b[31m", "bad"))
+    write(ledger(entry(case=hostile), versions={"[bold]torch": "1"}), tmp_path / "old")
+    moved = entry([[-0.25, 1.5], [-2.0, 0.1]], case=hostile)
+    write(ledger(moved, versions={"[bold]torch": "\x1b[31m"}), tmp_path / "new")
+    code, out, _ = run("ledger", "diff", tmp_path / "old", tmp_path / "new")
+
+    assert code == 1
+    assert "\x1b" not in out
+    assert "[bold]torch" in out
+
+
+def test_the_same_as_json(run, files):
+    code, out, err = run("ledger", "diff", *files, "--format", "json")
+
+    assert (code, err) == (1, "")
+    told = json.loads(out)
+    assert told["within"] is False
+    assert [one["stage"] for one in told["moves"] if one["beyond"]] == ["hidden states"]
+
+
+def test_what_cannot_be_compared_ends_with_2(run, files, tmp_path):
+    code, out, err = run("ledger", "diff", files[0], tmp_path / "none")
+    assert (code, out) == (2, "")
+    assert "none cannot be read as a ledger" in err
+
+    files[1].write_bytes(files[1].read_bytes()[:-9])
+    code, out, err = run("ledger", "diff", *files)
+    assert (code, out) == (2, "")
+    assert "new is truncated" in " ".join(err.split())

@@ -1,0 +1,169 @@
+"""What moved between two ledgers, of numbers made by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.parity.ledgers import LABELS, LOGITS, entry, ledger
+
+from diglot.errors import LedgerError
+from diglot.parity import Tolerance, result
+from diglot.parity.cases import Case
+from diglot.parity.ledger import Entry, LedgerDiff, diff
+
+OTHER = Case("by hand", ("another",))
+
+
+def moves(found: LedgerDiff) -> dict[str, Any]:
+    return {one.stage: one for one in found.moves}
+
+
+def test_nothing_moved() -> None:
+    found = diff(ledger(), ledger())
+    assert found.within
+    assert (found.changes, found.flips, found.refused) == ((), (), ())
+    assert [one.stage for one in found.moves] == list(result.STAGES)
+    assert {(one.judged, one.moved, one.beyond, one.largest) for one in found.moves} == {
+        (1, 0, 0, 0.0)
+    }
+    assert str(found).splitlines()[0] == "nothing moved beyond the tolerance"
+
+
+@pytest.mark.parametrize(
+    ("by", "ratio", "within"), [(0.25, 0.5, True), (0.5, 1.0, True), (0.75, 1.5, False)]
+)
+def test_a_move_is_a_share_of_what_is_allowed(by: float, ratio: float, within: bool) -> None:
+    # Of logits alone: what they were made into stands as it was.
+    old, new = entry(), entry()
+    stages = dict(new.stages)
+    logits = stages["logits"]
+    stages["logits"] = replace(logits, values=logits.values + np.array([[0, by], [0, 0]], "f4"))
+    half = Tolerance(absolute=0.5)
+    found = diff(ledger(old, tolerance=half), ledger(replace(new, stages=stages), tolerance=half))
+    moved = moves(found)["logits"]
+    assert (moved.judged, moved.moved, moved.beyond) == (1, 1, int(not within))
+    assert (moved.largest, moved.ratio) == (by, ratio)
+    assert found.within is within
+    assert {one.moved for name, one in moves(found).items() if name != "logits"} == {0}
+
+
+def test_the_old_tolerance_counts() -> None:
+    old, new = ledger(entry(), tolerance=Tolerance(absolute=1.0)), ledger(entry(hidden=1.5))
+    assert diff(old, new).within
+    assert not diff(new, old).within
+
+
+def test_each_stage_has_its_own_row() -> None:
+    found = diff(ledger(), ledger(entry(hidden=1.5, ids=[[2, 7, 4], [2, 3, 0]])))
+    # Of other ids, hidden states are not comparable.
+    assert {name: one.judged for name, one in moves(found).items()} == {
+        result.ENCODING: 1,
+        result.HIDDEN_STATES: 0,
+        result.LOGITS: 1,
+        result.PROBABILITIES: 1,
+    }
+    assert moves(found)[result.ENCODING].beyond == 1
+    found = diff(ledger(), ledger(entry(hidden=1.5)))
+    assert moves(found)[result.HIDDEN_STATES].largest == 0.5
+    assert moves(found)[result.HIDDEN_STATES].beyond == 1
+    assert str(found).startswith("MOVED\n")
+    assert "hidden states: 1 of 1 moved, 1 beyond the tolerance; by 0.5 at most" in str(found)
+
+
+def test_the_largest_of_several_inputs() -> None:
+    old = ledger(entry(), entry(case=OTHER))
+    found = diff(old, ledger(entry(hidden=1.25), entry(case=OTHER, hidden=3.0)))
+    moved = moves(found)[result.HIDDEN_STATES]
+    assert (moved.judged, moved.moved, moved.beyond, moved.largest) == (2, 2, 2, 2.0)
+
+
+def test_labels_that_flip_are_shown_excused_or_not() -> None:
+    new = [[-0.25, 1.5], LOGITS[1]]
+    found = diff(ledger(), ledger(entry(new)))
+    (flip,) = found.flips
+    assert (flip.case, flip.row, flip.text) == (0, 0, "good")
+    assert (flip.expected, flip.actual, flip.excused) == ("NEGATIVE", "POSITIVE", False)
+    # 1.5 against -0.25: softmax's difference is tanh of half of 1.75.
+    assert flip.margin == pytest.approx(np.tanh(1.75 / 2), rel=1e-6)
+    assert not found.within
+    excused = diff(ledger(tolerance=Tolerance(absolute=2.0)), ledger(entry(new)))
+    assert [one.excused for one in excused.flips] == [True]
+    assert excused.within
+    assert "label flips: 1, 1 of them within the tolerance" in str(excused)
+
+
+def test_labels_in_another_order_flip() -> None:
+    found = diff(ledger(), ledger(labels=LABELS[::-1]))
+    assert [(one.row, one.excused) for one in found.flips] == [(0, False), (1, False)]
+    assert not found.within
+
+
+def test_what_is_not_finite_in_one_alone_moved() -> None:
+    broken = [[np.nan, -0.25], LOGITS[1]]
+    with np.errstate(invalid="ignore"):
+        found = diff(ledger(), ledger(entry(broken)))
+    assert moves(found)[result.LOGITS].largest == np.inf
+    assert not found.within
+    assert '"largest": "inf"' in json.dumps(found.facts(), allow_nan=False)
+
+
+def test_inputs_of_one_alone() -> None:
+    old, new = ledger(entry(), entry(case=OTHER)), ledger(entry())
+    found = diff(old, new)
+    assert [one.texts for one in found.only_old] == [("another",)]
+    assert (found.only_new, found.within) == ((), True)
+    found = diff(new, old)
+    assert ([one.texts for one in found.only_new], found.only_old) == ([("another",)], ())
+    assert "only in the new ledger: 1 inputs" in str(found)
+
+
+def test_an_input_is_the_same_wherever_it_comes_from() -> None:
+    renamed = replace(entry().case, origin="own texts")
+    assert diff(ledger(), ledger(entry(case=renamed))).only_old == ()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_one_refuses_moved(turned: bool) -> None:
+    refusing = ledger(Entry(entry().case, {}, {}, "it has no tokens"))
+    pair = (refusing, ledger()) if turned else (ledger(), refusing)
+    found = diff(*pair)
+    assert [one.texts for one in found.refused] == [("good", "bad")]
+    assert not found.within
+    assert diff(refusing, refusing).within
+
+
+def test_facts_that_changed() -> None:
+    new = ledger(
+        versions={"torch": "2.14.0", "tensorflow": "2.21.0"},
+        files={"config.json": "2" * 64, "model.safetensors": "1" * 64},
+        seed=8,
+    )
+    found = diff(ledger(), new)
+    assert {(one.what, one.old, one.new) for one in found.changes} == {
+        ("config.json", "0" * 64, "2" * 64),
+        ("seed", "7", "8"),
+        ("torch", "2.13.0", "2.14.0"),
+        ("python", "3.11.7", ""),
+        ("tensorflow", "", "2.21.0"),
+    }
+    assert found.within
+    assert "  torch: 2.13.0 → 2.14.0" in str(found).splitlines()
+    assert "  tensorflow: none → 2.21.0" in str(found).splitlines()
+
+
+def test_it_becomes_json() -> None:
+    facts = json.loads(json.dumps(diff(ledger(), ledger(entry(hidden=1.5))).facts()))
+    assert facts["within"] is False
+    assert facts["moves"][1]["stage"] == "hidden states"
+    assert facts["moves"][1]["largest"] == 0.5
+
+
+def test_what_cannot_be_compared() -> None:
+    with pytest.raises(LedgerError, match="recorded in float32 and in float64"):
+        diff(ledger(), ledger(precision="float64"))
+    with pytest.raises(LedgerError, match="no input in common; record both with the same --seed"):
+        diff(ledger(), ledger(entry(case=OTHER)))

@@ -1,0 +1,254 @@
+"""What a record of a real model holds, and what a check makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tests.parity.fakes import Faulty, changed
+
+from diglot import checkpoint
+from diglot.errors import InputError, LedgerError
+from diglot.parity import STRICT, Tolerance, check, result
+from diglot.parity.cases import Case, Encoding
+from diglot.parity.ledger import Ledger, compact, record, write
+from diglot.parity.sides import Stages
+
+IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
+ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).astype(np.int64)})
+TEXTS = Case("mine", ("a b c", "d"))
+LONG = Case("too long", encoding={name: np.ones((1, 99), np.int64) for name in ENCODED.encoding})
+CASES = (TEXTS, ENCODED, LONG)
+
+
+@pytest.fixture(scope="session")
+def found(save_tiny: Any) -> checkpoint.Checkpoint:
+    # Of the usual weights, many a fault would change nothing.
+    return checkpoint.find(save_tiny(initializer_range=0.8))
+
+
+@pytest.fixture(scope="session")
+def path(found: checkpoint.Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger of a few inputs, recorded once; read it, never write it."""
+    written = tmp_path_factory.mktemp("ledgers") / "tiny.ledger"
+    record(found, written, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
+    return written
+
+
+@pytest.fixture
+def recorded(found: checkpoint.Checkpoint, tmp_path: Path) -> Ledger:
+    return record(found, tmp_path / "ledger", cases=CASES, seed=5)
+
+
+def test_what_is_recorded_is_what_the_model_says(
+    found: checkpoint.Checkpoint, recorded: Ledger
+) -> None:
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(found.path)
+    inputs = {name: torch.tensor(value) for name, value in ENCODED.encoding.items()}
+    with torch.inference_mode():
+        said = model(**inputs, output_hidden_states=True)
+        true = model.double()(**inputs, output_hidden_states=True)
+    stages = recorded.entries[1].stages
+    assert list(stages) == [*(f"hidden state {i}" for i in range(3)), "logits", "probabilities"]
+    for name, one in stages.items():
+        assert 0 < one.error < 1e-4, name
+    np.testing.assert_allclose(stages["logits"].values, said.logits, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(stages["logits"].truth, true.logits, rtol=1e-12)
+    wrong = np.abs(said.logits.numpy() - true.logits.numpy()).max()
+    assert stages["logits"].error >= wrong * 0.99
+    for number, state in enumerate(true.hidden_states):
+        name = f"hidden state {number}"
+        (wanted,) = compact({name: state.numpy()}).values()
+        # Of each error, to half a step of 127.
+        np.testing.assert_allclose(
+            stages[name].truth, wanted, rtol=0, atol=stages[name].error / 250
+        )
+
+
+def test_a_text_is_recorded_as_the_tokenizer_encodes_it(
+    found: checkpoint.Checkpoint, recorded: Ledger
+) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(found.path)
+    wanted = tokenizer(list(TEXTS.texts), padding=True)
+    entry = recorded.entries[0]
+    assert entry.case.texts == TEXTS.texts
+    assert entry.encoding["input_ids"].tolist() == wanted["input_ids"]
+    assert entry.encoding["attention_mask"].tolist() == wanted["attention_mask"]
+
+
+def test_what_the_model_refuses_is_recorded_too(recorded: Ledger) -> None:
+    entry = recorded.entries[2]
+    assert "24 at most" in entry.refused
+    assert not entry.stages
+    with pytest.raises(InputError, match="24 at most"):
+        recorded.expected(LONG)
+    with pytest.raises(InputError, match="says nothing of this input: 'other'"):
+        recorded.expected(Case("mine", ("other",)))
+
+
+def test_the_files_have_their_hashes(found: checkpoint.Checkpoint, recorded: Ledger) -> None:
+    assert recorded.files == {
+        name: hashlib.sha256((found.path / name).read_bytes()).hexdigest()
+        for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+    }
+
+
+def test_where_it_comes_from(found: checkpoint.Checkpoint, recorded: Ledger) -> None:
+    assert (recorded.checkpoint, recorded.name) == (str(found.path), "torch as recorded")
+    assert (recorded.labels, recorded.function_to_apply) == (("NEGATIVE", "POSITIVE"), "softmax")
+    assert (recorded.precision, recorded.seed) == ("float32", 5)
+    assert recorded.versions["torch"] == torch.__version__
+    assert recorded.versions["transformers"] == transformers.__version__
+
+
+def test_twice_is_the_same_file(found: checkpoint.Checkpoint, path: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    record(found, again, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_inputs_are_drawn_as_for_a_check(
+    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Recording a model takes seconds, and is another test's business.
+    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+    told: list[tuple[int, int]] = []
+    ledger = record(
+        found,
+        tmp_path / "drawn",
+        examples=2,
+        seed=3,
+        texts=["own words"],
+        progress=lambda *far: told.append(far),
+    )
+    drawn = check(found, "torch", examples=2, seed=3, texts=["own words"]).inputs
+    assert [one.facts() for one in ledger.cases] == [one.case.facts() for one in drawn]
+    assert told == [(done, len(drawn)) for done in range(1, len(drawn) + 1)]
+
+
+def test_the_model_is_equal_to_its_own_record(found: checkpoint.Checkpoint, path: Path) -> None:
+    judged = check(found, path)
+    assert judged.equal
+    assert (judged.reference, judged.against) == ("torch as recorded", "torch")
+    assert (judged.seed, judged.tolerance) == (5, str(Tolerance(multiple=3.0)))
+    assert len(judged.inputs) == 3
+    assert "24 at most" in judged.inputs[2].refused
+    assert {one.name: one.judged for one in judged.stages} == {
+        result.ENCODING: 1,
+        result.HIDDEN_STATES: 2,
+        result.LOGITS: 2,
+        result.PROBABILITIES: 2,
+    }
+
+
+def test_another_tolerance_may_be_asked_for(found: checkpoint.Checkpoint, path: Path) -> None:
+    assert check(found, path, tolerance=STRICT).tolerance == str(STRICT)
+    assert not check(found, path, tolerance=Tolerance(absolute=0)).equal
+
+
+def nudged(name: str, *place: int, by: float) -> Any:
+    """A side says a stage with one element moved by so much of the stage's scale."""
+
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        values = stages[name].copy()
+        values[place] += by * np.abs(values).max()
+        return changed(stages, name, values)
+
+    return says
+
+
+def swapped(stages: Stages, encoding: Encoding) -> Stages:
+    state = stages["hidden state 1"].copy()
+    state[0, 1, [3, 4]] = state[0, 1, [4, 3]]
+    return changed(stages, "hidden state 1", state)
+
+
+def positive(stages: Stages, encoding: Encoding) -> Stages:
+    return changed(stages, "probabilities", stages["probabilities"][:, ::-1])
+
+
+@pytest.mark.parametrize(
+    ("says", "stage"),
+    [
+        (nudged("hidden state 1", 0, 1, 7, by=1e-3), result.HIDDEN_STATES),
+        (nudged("hidden state 2", 1, 0, 15, by=np.nan), result.HIDDEN_STATES),
+        (nudged("hidden state 0", 1, 2, by=1e-4), result.HIDDEN_STATES),
+        (swapped, result.HIDDEN_STATES),
+        (nudged("logits", 1, 0, by=1e-4), result.LOGITS),
+        (positive, result.PROBABILITIES),
+    ],
+)
+def test_a_faulty_side_is_found(
+    says: Any, stage: str, found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, says=says))
+    judged = check(found, path)
+    assert {failure.stage for failure in judged.failures} == {stage}
+    assert judged.reference == "torch as recorded"
+
+
+def test_rounding_is_not(
+    found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        # The last bit of every number.
+        return {name: np.nextafter(one, np.float32(np.inf)) for name, one in stages.items()}
+
+    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, says=says))
+    assert check(found, path).equal
+
+
+def test_other_ids_are_found(
+    found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encodes(encoding: Encoding) -> Encoding:
+        return {**encoding, "input_ids": encoding["input_ids"] + 1}
+
+    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, encodes=encodes))
+    assert {one.stage for one in check(found, path).failures} == {result.ENCODING}
+
+
+def test_what_the_record_refuses_must_be_refused(
+    found: checkpoint.Checkpoint, tmp_path: Path
+) -> None:
+    ledger = record(found, tmp_path / "good", cases=[TEXTS, ENCODED])
+    first, second = ledger.entries
+    forged = replace(ledger, entries=(replace(first, stages={}, refused="no"), second))
+    write(forged, tmp_path / "forged")
+    (failure,) = check(found, tmp_path / "forged").failures
+    assert failure.stage == result.ENCODING
+    assert "only torch as recorded refuses the input: no" in failure.explanation
+
+
+def test_other_weights_are_found(save_tiny: Any, path: Path) -> None:
+    other = check(save_tiny(initializer_range=0.7), path)
+    assert {result.HIDDEN_STATES, result.LOGITS} <= {one.stage for one in other.failures}
+
+
+def test_labels_in_another_order_are_found(found: checkpoint.Checkpoint, path: Path) -> None:
+    judged = check(found.path, path, labels=["POSITIVE", "NEGATIVE"])
+    assert {one.stage for one in judged.failures} == {result.PROBABILITIES}
+    assert len(judged.flips) == 4
+
+
+def test_another_precision_cannot_be_judged(found: checkpoint.Checkpoint, path: Path) -> None:
+    with pytest.raises(LedgerError, match=r"recorded in float32.*leave float64 out"):
+        check(found, path, precision="float64")
+
+
+@pytest.mark.parametrize("precision", ["float64", "bfloat16"])
+def test_every_precision_may_be_recorded(
+    precision: Any, found: checkpoint.Checkpoint, tmp_path: Path
+) -> None:
+    ledger = record(found, tmp_path / "ledger", cases=[ENCODED], precision=precision)
+    wide = np.float64 if precision == "float64" else np.float32
+    assert {one.values.dtype for one in ledger.entries[0].stages.values()} == {np.dtype(wide)}
+    judged = check(found, tmp_path / "ledger")
+    assert judged.equal
+    assert judged.precision == precision
