@@ -221,3 +221,15 @@ def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoint.Che
 def test_nothing_to_check_against(found: checkpoint.Checkpoint, named: str) -> None:
     with pytest.raises(UnknownBackendError, match="nothing to check against"):
         check(found, named)
+
+
+def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
+    found: checkpoint.Checkpoint,
+) -> None:
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return {name: one for name, one in stages.items() if name != "hidden state 2"}
+
+    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
+    assert not any(one.broken for one in judged.invariants)
+    assert broken(judged) == {"logits"}
+    assert "hidden state 1, logits" in judged.failures[0].explanation

@@ -63,6 +63,9 @@ def test_a_logit_is_off_by_the_roundings_of_what_it_sums() -> None:
     given = stages([1e-4, -1e-4])
     moved = {**given, "logits": given["logits"] + np.float32(5e-7)}
     assert not found(moved, given)
+    # So it is where the tested side is one of many that show no hidden states.
+    ends = {name: given[name] for name in ("logits", "probabilities")}
+    assert not judge({**ends, "logits": moved["logits"]}, ends, exact(given), RULE).differences
     larger = {**given, "logits": given["logits"] + np.float32(5e-6)}
     assert found(larger, given) == ["logits"]
 

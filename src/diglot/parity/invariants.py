@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,8 +108,7 @@ class Standard:
             return _identical(variation, side)
         base = variation.of_base(side.run(variation.base))
         varied = variation.of_varied(side.run(variation.varied))
-        moved = moved_truth(base, varied, self.truth)
-        return judge(moved, self.stages, self.truth, rule, peers=self.peers)
+        return judge_move(base, varied, self.stages, self.truth, rule, self.peers)
 
 
 def standard(variation: Variation, live: Live, rule: Rule) -> Standard | None:
@@ -133,20 +132,44 @@ def standard(variation: Variation, live: Live, rule: Rule) -> Standard | None:
     return Standard(variation, stages, truth, peers)
 
 
-def moved_truth(base: Stages, varied: Stages, truth: Stages) -> Stages:
-    """The truth, moved by as much as a side moves from one form to the other.
+def judge_move(
+    base: Stages,
+    varied: Stages,
+    stages: Stages,
+    truth: Stages,
+    rule: Rule,
+    peers: Callable[[], Sequence[Stages]],
+) -> Judgement:
+    """Whether a side's answers to two forms of an input are apart by more than rounding.
 
-    So it is the side's own answers that are compared, however wrong both may be, and by the rule
-    for what rounding explains.
+    They are compared with one another, however wrong both may be: the truth, moved by as much as
+    they are apart, is judged as if it were an answer. What the side does not show both times, or in
+    another shape than the reference, is the business of the stages.
+
+    Args:
+        base: the side's stages of the one form.
+        varied: those of the other.
+        stages: the reference's.
+        truth: the same in float64.
+        rule: how to compare.
+        peers: the reference's, its rounding drawn anew.
     """
-    return {
-        name: np.where(
-            (value == base[name]) | (np.isnan(value) & np.isnan(base[name])),
-            truth[name],
-            truth[name] + (value.astype(np.float64) - base[name]),
-        ).astype(value.dtype)
-        for name, value in varied.items()
-    }
+    names = [
+        name
+        for name in stages
+        if name in base
+        and name in varied
+        and base[name].shape == varied[name].shape == truth[name].shape
+    ]
+    moved = {name: _moved(base[name], varied[name], truth[name]) for name in names}
+    return judge(moved, {name: stages[name] for name in names}, truth, rule, peers=peers)
+
+
+def _moved(base: Array, varied: Array, truth: Array) -> Array:
+    same = (varied == base) | (np.isnan(varied) & np.isnan(base))
+    with np.errstate(invalid="ignore"):  # of infinities, which are the same on both sides or differ
+        moved: Array = np.where(same, truth, truth + (varied.astype(np.float64) - base))
+    return moved.astype(varied.dtype)
 
 
 def _identical(variation: Variation, side: Side) -> Judgement:

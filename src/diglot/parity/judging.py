@@ -103,7 +103,8 @@ def judge(
     shown = [name for name in actual if name not in (LOGITS, PROBABILITIES, LABELS)]
     if (shown and shown != hidden) or not set(expected) - set(hidden) <= set(actual):
         return Judgement((_missing("stages", actual, expected),))
-    summed = float(np.abs(truth[hidden[-1]]).max(initial=0.0)) if hidden else None
+    last = [name for name in truth if name not in (LOGITS, PROBABILITIES)][-1:]
+    summed = max((float(np.abs(truth[name]).max(initial=0.0)) for name in last), default=None)
 
     def with_peers(others: Sequence[Stages]) -> Judgement:
         measurements = [

@@ -11,8 +11,8 @@ from diglot.errors import DiglotError
 from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared
 from diglot.parity.drawing import Inputs
-from diglot.parity.invariants import VARIATIONS, moved_truth, standard, variations
-from diglot.parity.judging import Judgement, Rule, judge
+from diglot.parity.invariants import VARIATIONS, judge_move, standard, variations
+from diglot.parity.judging import Judgement, Rule
 from diglot.parity.reference import Live
 from diglot.parity.result import Invariant
 from diglot.parity.sides import ENCODINGS, Run, Side
@@ -120,8 +120,10 @@ def _otherwise(case: Case, *, side: Side, run: Run, live: Live, rule: Rule) -> s
     if case.encoding is None:
         return None
     expected = live.expected(case)
-    moved = moved_truth(side.run(case.encoding), run(case.encoding), expected.truth)
-    return _moves(judge(moved, expected.stages, expected.truth, rule, peers=expected.peers))
+    usual, otherwise = side.run(case.encoding), run(case.encoding)
+    return _moves(
+        judge_move(usual, otherwise, expected.stages, expected.truth, rule, expected.peers)
+    )
 
 
 def _moves(judgement: Judgement) -> str:
