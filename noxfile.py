@@ -18,6 +18,13 @@ WORKED_EXAMPLE = (
     "I hate this so much!",
 )
 
+# Checkpoints in which transformers itself has changed since: there `matrix` must find a difference.
+MOVED = {
+    # Its last hidden state was taken before the final norm, and a token that sees no other in its
+    # window attended to all alike.
+    ("modernbert", "oldest"),
+}
+
 
 def install(session: nox.Session, *packages: str) -> None:
     """Install at the versions that are known to be good."""
@@ -149,10 +156,12 @@ def matrix(session: nox.Session, transformers: str, tensorflow: str) -> None:
     )
     failures = str(Path(session.create_tmp(), "failures"))
     for ledger in sorted((session.cache_dir / "ledgers").glob("*.ledger")):
+        code = 1 if (ledger.stem, transformers) in MOVED else 0
         for backend in ("torch", "tensorflow"):
             session.run(
                 *("diglot", "check", str(ledger.with_suffix("")), "--against", str(ledger)),
                 *("--reference", backend, "--failures", failures),
+                success_codes=[code],
             )
 
 

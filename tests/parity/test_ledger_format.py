@@ -229,6 +229,7 @@ GOOD = {"recorded": LOGITS, "float64": LOGITS, "error": 0.0}
         in_entry(hidden_state_0={**digest(bytes(60)), "shape": [3, 2, 2]}),
         in_entry(hidden_state_0={**digest(bytes(60)), "shape": [12]}),
         in_entry(hidden_state_0={**digest(bytes(60)), "shape": [-2, -3, 2]}),
+        in_entry(hidden_state_0={**digest(b""), "shape": [2, 0, 5]}),
         in_entry(hidden_state_0={**digest(bytes(60)), "digest": "no base64!"}),
         in_entry(hidden_state_0={**digest(bytes(60)), "digest": "bm8gemxpYg=="}),
     ],
@@ -249,9 +250,18 @@ def test_the_forgery_itself_is_good(written: Path) -> None:
     assert not after.entries[0].stages["hidden state 0"].values.any()
 
 
-def test_an_error_leaves_the_old_ledger(written: Path) -> None:
+def test_a_disk_that_is_full_leaves_the_old_ledger(
+    written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = written.read_bytes()
-    with pytest.raises(TypeError):
-        write(ledger(seed=object()), written)
+    whole = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        whole(path, data[:9])
+        raise OSError("no space left")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space left"):
+        write(ledger(seed=1), written)
     assert written.read_bytes() == before
     assert [one.name for one in written.parent.iterdir()] == [written.name]
