@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diglot.parity.rounding import moved, rounded_anew
+from diglot.parity.rounding import coarsest, moved, rounded_anew
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -36,3 +36,11 @@ def test_only_within_the_context_and_by_seed() -> None:
     assert said(0).equal(said(0))
     assert not said(0).equal(said(1))
     assert model(given).equal(given)
+
+
+def test_the_coarsest_rounding_within() -> None:
+    given = torch.rand(3, dtype=torch.float64)
+    assert coarsest(lambda: given * 2 + 1) == torch.finfo(torch.float64).eps
+    assert coarsest(lambda: given.float().mean().double()) == torch.finfo(torch.float32).eps
+    assert coarsest(lambda: given.long()) == torch.finfo(torch.float64).eps
+    assert coarsest(lambda: given.to(torch.bfloat16)) == torch.finfo(torch.bfloat16).eps

@@ -233,3 +233,14 @@ def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
     assert not any(one.broken for one in judged.invariants)
     assert broken(judged) == {"logits"}
     assert "hidden state 1, logits" in judged.failures[0].explanation
+
+
+def test_a_difference_that_comes_and_goes(found: checkpoint.Checkpoint) -> None:
+    runs = count()
+
+    def says(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", stages["logits"] + (next(runs) == 0))
+
+    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
+    assert broken(judged) == {"logits"}
+    assert judged.failures[0].case is ENCODED

@@ -102,7 +102,7 @@ def check(
     rule = Rule(
         (tested.labels, right.labels),
         tolerance or BUDGET,
-        ROUNDINGS.get(precision),
+        ROUNDINGS.get(precision) if live is None else live.rounding,
         (tested.name, right.name),
     )
     compared = _compared(cases or (), tested, right, rule, progress)

@@ -56,10 +56,12 @@ class Failing:
             if last is None or not fails(last):
                 last = self._smallest(found.case, fails)
                 born = ""
-            compared_last = self._compared(last)
-            (first, *_) = compared_last.differences(stage)
+            shown = self._compared(last)
+            if not shown.differences(stage):  # it comes and goes
+                last, shown = found.case, found
+            (first, *_) = shown.differences(stage)
             if stage in _COMPUTED and not born:
-                born = self._born(compared_last)
+                born = self._born(shown)
             yield self._failure(stage, sides, last, found.case, f"{first}{born}")
 
     def of_invariants(self, kept: Sequence[Kept]) -> Iterator[Failure]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
 
 from diglot import backends
 from diglot.backends.torch import TorchBackend
 from diglot.parity.cases import Case, Encoding
 from diglot.parity.judging import PEERS
-from diglot.parity.rounding import rounded_anew
+from diglot.parity.rounding import coarsest, rounded_anew
 from diglot.parity.sides import ModelSide, Run, Stages
 
 if TYPE_CHECKING:
@@ -106,6 +108,13 @@ class Live:
         return Expected(
             encoding, self.stages(encoding), self.truth(encoding), partial(self.anew, encoding)
         )
+
+    @cached_property
+    def rounding(self) -> float:
+        """The relative size of the coarsest rounding in the model, in the tested precision."""
+        ones = np.ones((1, 2), np.int64)
+        encoding = {"input_ids": ones, "attention_mask": ones}
+        return coarsest(lambda: self._peer.run(encoding))
 
     def anew(self, encoding: Encoding) -> list[Stages]:
         """The stages in the tested precision, PyTorch's rounding drawn anew each time."""

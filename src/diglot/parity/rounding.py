@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,35 @@ def moved(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     far = torch.full_like(tensor, torch.inf)
     moves = (abs(draw - 0.5) > 0.25) & tensor.isfinite() & (tensor != 0)
     return torch.where(moves, torch.nextafter(tensor, torch.where(draw < 0.5, -far, far)), tensor)
+
+
+def coarsest(run: Callable[[], object]) -> float:
+    """The relative size of the coarsest rounding in what PyTorch computes meanwhile.
+
+    Some models compute a part in float32 whatever their precision: llama's kin their norms and the
+    angles of their positions.
+
+    Args:
+        run: what to do meanwhile.
+    """
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils._pytree import tree_leaves
+
+    seen = {torch.float64}
+
+    class Watching(TorchDispatchMode):  # type: ignore[misc] # seen without PyTorch
+        def __torch_dispatch__(
+            self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            result = operator(*args, **(kwargs or {}))
+            values = (one for one in tree_leaves(result) if isinstance(one, torch.Tensor))
+            seen.update(one.dtype for one in values if one.is_floating_point())
+            return result
+
+    with Watching():
+        run()
+    return max(float(torch.finfo(dtype).eps) for dtype in seen)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def largest(value: Any) -> float:
 def largest_error(value: Any, truth: Any) -> float:
     """The largest distance of a result from the truth; infinite where one side alone is finite."""
     values, truths = tree_leaves(value), tree_leaves(truth)
-    if len(values) != len(truths):
+    if len(values) != len(truths) or any(one is None for one in values):
         return math.inf
     return max(_distance(*both) for both in zip(values, truths, strict=True))
 
