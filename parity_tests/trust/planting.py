@@ -78,7 +78,8 @@ class Argument:
 
     def is_at(self, step: Step) -> bool:
         """Whether the step is the operator's, in the module."""
-        return step.operator == str(self.operator) and f"model.{step.module}".endswith(self.module)
+        module = f"model.{step.module}".removesuffix(".")
+        return step.operator == str(self.operator) and module.endswith(self.module)
 
     def _is_meant(self, node: Node) -> bool:
         stack = list(node.meta.get("nn_module_stack", {}).values())
