@@ -18,6 +18,7 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "docs/parity.md",
     "docs/serving.md",
+    "docs/trust.md",
     "saved_models/README.md",
 ]
 # Their commands build upon one another; test_guide.py in tests/parity and tests/serving runs them.
