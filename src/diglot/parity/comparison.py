@@ -127,7 +127,7 @@ def _by_stage(*judgements: Judgement) -> dict[str, tuple[Measurement, ...]]:
     stages: dict[str, tuple[Measurement, ...]] = {}
     for judgement in judgements:
         for one in judgement.measurements:
-            stage = _stage(one.name)
+            stage = stage_of(one.name)
             stages[stage] = (*stages.get(stage, ()), one)
     return stages
 
@@ -152,7 +152,7 @@ def _answers(actual: Stages, expected: Stages, flips: tuple[Flip, ...]) -> tuple
 
 
 def _token_errors(actual: Stages, expected: Expected) -> Array | None:
-    last = [name for name in expected.truth if _stage(name) == result.HIDDEN_STATES][-1:]
+    last = [name for name in expected.truth if stage_of(name) == result.HIDDEN_STATES][-1:]
     for name in last:
         values, truth = actual.get(name), expected.truth[name]
         # A ledger keeps less of a long text than each token.
@@ -163,6 +163,6 @@ def _token_errors(actual: Stages, expected: Expected) -> Array | None:
     return None
 
 
-def _stage(name: str) -> str:
+def stage_of(name: str) -> str:
     """The stage that an array belongs to."""
     return _STAGES.get(name.partition(" ")[0], result.LOGITS)

@@ -10,11 +10,11 @@ from diglot.errors import LedgerError
 from diglot.explanation import Difference
 from diglot.parity import result
 from diglot.parity.cases import Case
+from diglot.parity.comparison import stage_of
 from diglot.parity.judging import ROUNDINGS, Rule, judge, judge_encoding
 from diglot.parity.ledger.digest import is_hidden
 from diglot.parity.ledger.entries import Entry, Ledger, key
 from diglot.parity.result import Flip
-from diglot.parity.sides import LABELS, PROBABILITIES
 from diglot.parity.tolerance import Measurement
 
 _Measured = dict[str, list[tuple[Measurement, float]]]
@@ -177,15 +177,9 @@ def _judged(entry: Entry, before: Entry, rule: Rule) -> tuple[_Measured, tuple[F
         for one in judgement.measurements:
             both = one.name in ours and one.name in theirs
             distance = Difference.between(ours[one.name], theirs[one.name]).largest if both else 0.0
-            stage = result.ENCODING if judgement is ids else _stage(one.name)
+            stage = result.ENCODING if judgement is ids else stage_of(one.name)
             measured.setdefault(stage, []).append((one, distance))
     return measured, found.flips
-
-
-def _stage(name: str) -> str:
-    if is_hidden(name):
-        return result.HIDDEN_STATES
-    return result.PROBABILITIES if name in (PROBABILITIES, LABELS) else result.LOGITS
 
 
 def _further(move: Move, measured: Sequence[tuple[Measurement, float]]) -> Move:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from diglot.parity.result import plain
 
 # The block that a module belongs to: all up to its number, as in ``bert.encoder.layer.3``; without
 # a number, the first two names.
@@ -152,15 +153,8 @@ class Trace:
 
     def facts(self) -> dict[str, Any]:
         """All of it as JSON has it; a number that is not finite becomes a text."""
-        found: dict[str, Any] = _plain(
-            {
-                "equal": self.equal,
-                "born": self.born and asdict(self.born),
-                "layers": [asdict(layer) for layer in self.layers],
-                **asdict(self),
-            }
-        )
-        return found
+        derived = {"equal": self.equal, "born": self.born, "layers": self.layers}
+        return {**plain(derived), **plain(self)}
 
     def __str__(self) -> str:
         return self.text()
@@ -227,13 +221,3 @@ def _columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
 
 def _short(value: float) -> str:
     return f"{value:.1e}" if value else "0"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
