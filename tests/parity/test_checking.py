@@ -231,8 +231,9 @@ def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
 
     judged = check(found, Faulty(found, says=says), cases=[ENCODED])
     assert not any(one.broken for one in judged.invariants)
-    assert broken(judged) == {"logits"}
-    assert "hidden state 1, logits" in judged.failures[0].explanation
+    assert broken(judged) == {"hidden states"}
+    assert "hidden state 0, hidden state 1 for" in judged.failures[0].explanation
+    assert not judged.layers
 
 
 def test_a_difference_that_comes_and_goes(found: checkpoint.Checkpoint) -> None:

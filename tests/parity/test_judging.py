@@ -54,7 +54,7 @@ def test_a_side_may_show_no_hidden_states_but_not_some_of_them() -> None:
     assert not judged.differences
     assert [one.name for one in judged.measurements] == ["logits", "probabilities"]
     some = {name: value for name, value in given.items() if name != "hidden state 1"}
-    assert found(some, given) == ["stages"]
+    assert found(some, given) == ["hidden states"]
     without = {name: value for name, value in given.items() if name != "probabilities"}
     assert found(without, given) == ["stages"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from diglot.parity.cases import Encoding
-from diglot.parity.result import Flip
+from diglot.parity.result import HIDDEN_STATES, Flip
 from diglot.parity.sides import LABELS, LOGITS, PROBABILITIES, Stages
 from diglot.parity.tolerance import BUDGET, Array, Difference, Measurement, Tolerance, measure
 
@@ -101,7 +101,9 @@ def judge(
     """
     hidden = [name for name in expected if name not in (LOGITS, PROBABILITIES)]
     shown = [name for name in actual if name not in (LOGITS, PROBABILITIES, LABELS)]
-    if (shown and shown != hidden) or not set(expected) - set(hidden) <= set(actual):
+    if shown and shown != hidden:
+        return Judgement((_missing(HIDDEN_STATES, shown, hidden),))
+    if not set(expected) - set(hidden) <= set(actual):
         return Judgement((_missing("stages", actual, expected),))
     last = [name for name in truth if name not in (LOGITS, PROBABILITIES)][-1:]
     summed = max((float(np.abs(truth[name]).max(initial=0.0)) for name in last), default=None)
@@ -172,7 +174,7 @@ def _flipped(flips: Sequence[Flip]) -> Measurement:
     return Measurement(LABELS, float("inf"), 0.0, first.limit, Difference(LABELS, reason))
 
 
-def _missing(what: str, actual: Sequence[str] | Encoding, expected: Encoding) -> Measurement:
+def _missing(what: str, actual: Iterable[str], expected: Iterable[str]) -> Measurement:
     reason = f"{', '.join(actual) or 'nothing'} for {', '.join(expected)}"
     infinite = float("inf")
     return Measurement(what, infinite, 0.0, infinite, Difference(what, reason))

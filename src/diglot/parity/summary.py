@@ -48,8 +48,11 @@ def layers(compared: Sequence[Compared]) -> tuple[Layer, ...]:
     """Each hidden state over all inputs, the embeddings first."""
     found: dict[str, Layer] = {}
     for each in compared:
-        for index, one in enumerate(each.stages.get(result.HIDDEN_STATES, ())):
-            name = f"layer {index}" if index else "embeddings"
+        for one in each.stages.get(result.HIDDEN_STATES, ()):
+            _, _, index = one.name.partition("hidden state ")
+            if not index:  # some are missing, and no layer can be told from another
+                continue
+            name = "embeddings" if index == "0" else f"layer {index}"
             known = found.get(name, Layer(name, 0.0, 0.0, float("inf")))
             found[name] = Layer(
                 name,

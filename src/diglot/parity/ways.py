@@ -71,7 +71,7 @@ def _compiled(side: ModelSide, backend: TensorFlowBackend, encoding: Encoding) -
     tensors = {name: tf.constant(value) for name, value in encoding.items()}
     try:
         outputs = tf.function(run, jit_compile=True)(**tensors)
-    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
+    except tf.errors.OpError as error:
         raise BackendError(f"XLA cannot compile the program: {error}") from error
     return _stages(side, outputs)
 
