@@ -161,3 +161,44 @@ def test_asking_a_server_by_rest_loads_no_framework():
     _, err, loaded = run("classify", "a", *address, code=1)
     assert "localhost:1" in err
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hidden"),
+    [
+        (["check"], "hypothesis"),
+        (["check", "--report", "page.html"], "altair"),
+        (["record", "--to", "a.ledger"], "hypothesis"),
+    ],
+)
+def test_without_the_extra_parity_it_is_named(tiny, tmp_path, monkeypatch, arguments, hidden):
+    monkeypatch.chdir(tmp_path)
+    _, err, _ = run(*arguments, tiny, code=2, hidden=[hidden])
+    assert f"needs {hidden}, which is not installed" in err
+    assert "python -m pip install 'diglot[parity]'" in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_hypothesis_a_check_is_refused_in_python_too():
+    out, _, _ = script(
+        """
+import diglot.parity
+from diglot.errors import BackendNotInstalledError
+
+diglot.parity.difference, diglot.parity.STRICT
+try:
+    diglot.parity.check
+except BackendNotInstalledError as error:
+    print(error)
+""",
+        hidden=["hypothesis"],
+    )
+    assert "diglot[parity]" in out
+
+
+def test_without_tensorflow_nothing_can_be_checked_against_it(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, err, _ = run("check", tiny, "--examples", 1, code=2, hidden=["tensorflow"])
+    assert "the backend 'tensorflow' needs tensorflow, which is not installed" in err
+    _, err, _ = run("trace", tiny, "--text", "a", code=2, hidden=["tensorflow"])
+    assert "the backend 'tensorflow' needs tensorflow, which is not installed" in err

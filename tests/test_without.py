@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,31 @@ def test_asking_for_tensorflow_names_the_extra() -> None:
     done = diglot("classify", EXAMPLE, "--backend", "tensorflow")
     assert done.returncode == 1
     assert "pip install 'diglot[tensorflow]'" in " ".join(done.stderr.split())
+
+
+@without("tensorflow")
+def test_pytorch_is_checked_and_recorded_without_tensorflow(tmp_path: Path) -> None:
+    assert find_spec("tensorflow") is None
+    ledger = str(tmp_path / "embedded.ledger")
+    few = ("--examples", "1")
+    for arguments in (
+        ("check", "--against", "torch", *few),
+        ("record", "--to", ledger, *few),
+        ("check", "--against", ledger),
+    ):
+        done = diglot(*arguments)
+        assert done.returncode == 0, done.stderr
+    done = diglot("check", *few)
+    assert done.returncode == 2
+    assert "pip install 'diglot[tensorflow]'" in " ".join(done.stderr.split())
+
+
+@without("torch")
+def test_without_the_extra_no_check_is_begun() -> None:
+    assert find_spec("hypothesis") is None
+    done = diglot("check")
+    assert done.returncode == 2
+    assert "pip install 'diglot[parity]'" in " ".join(done.stderr.split())
 
 
 @without("torch")

@@ -13,6 +13,7 @@ from diglot.errors import InputError
 from diglot.parity import BUDGET, LENIENT, STRICT, Tolerance, checking
 from diglot.parity.cases import Case
 from diglot.parity.replay import Replay
+from diglot.parity.result import Change
 
 ENCODED = Case("mine", encoding={"input_ids": np.array([[1]]), "attention_mask": np.array([[1]])})
 
@@ -131,6 +132,8 @@ def test_what_is_not_there_ends_with_2_and_one_message(run, tiny, arguments, mes
         ["--seed", "-1"],
         ["--tolerance", "-1"],
         ["--exmples", "5"],
+        ["--pair-column", "b"],
+        ["--input-format", "csv"],
     ],
 )
 def test_a_wrong_use_ends_with_2_before_anything_is_checked(run, asked, arguments):
@@ -186,6 +189,13 @@ def test_texts_are_read_from_standard_input(run, asked):
     assert asked.texts == [{"text": "one"}, {"text": "two"}]
 
 
+def test_pairs_are_read_from_their_columns(run, asked, tmp_path):
+    (tmp_path / "pairs.data").write_text("first,second\none,two\n")
+    columns = ("--column", "first", "--pair-column", "second", "--input-format", "csv")
+    assert run("check", "--texts", "pairs.data", *columns).code == 0
+    assert asked.texts == [{"text": "one", "text_pair": "two"}]
+
+
 def test_a_row_at_fault_is_named_before_anything_is_checked(run, asked, tmp_path):
     (tmp_path / "own.jsonl").write_text('{"text": "fine"}\n{"text": 5}\n')
     result = run("check", "--texts", "own.jsonl")
@@ -222,6 +232,15 @@ def test_what_comes_from_texts_and_labels_cannot_act_on_the_terminal(run, asked)
     out = run("check").out
     assert "[31m" in out
     assert not set(out) & {"\x1b", "\x00", "\x07", "\u202e", "\u2066"}
+
+
+def test_what_changed_since_the_ledger_is_printed(run, asked):
+    changes = (Change("torch", "2.13.0", "2.14.0"), Change("keras", "", "3.15"))
+    asked.gives = replace(results.equal(3), changes=changes)
+    words = " ".join(run("check").out.split())
+    assert "since the ledger then now torch 2.13.0 2.14.0 keras none 3.15" in words
+    asked.gives = results.equal(3)
+    assert "since the ledger" not in run("check").out
 
 
 def test_a_page_and_a_file_for_continuous_integration_are_written(run, asked, tmp_path):

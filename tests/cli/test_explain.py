@@ -15,6 +15,12 @@ def explained(spread):
     return TextClassifier.from_pretrained(spread, "torch").explain(list(TEXTS))
 
 
+@pytest.fixture(scope="session")
+def headless(save_tiny):
+    """A base model, which has no head."""
+    return save_tiny("BertModel")
+
+
 def test_one_framework_as_a_table(run, spread, explained):
     result = run("explain", *TEXTS, "-m", spread, "-b", "torch")
 
@@ -43,6 +49,16 @@ def test_both_frameworks_side_by_side(run, spread):
     assert all(differences["identical"].values())
     assert differences["same_labels"] == [True, True]
     assert 0 < max(layer["largest"] for layer in differences["hidden_states"]) < 1e-4
+
+
+def test_a_head_that_is_made_up_is_the_same_in_both(run, headless):
+    options = ("-m", headless, "--labels", "a,b", "--fresh-head")
+    result = run("explain", *TEXTS, *options, "-b", "both", "-f", "json")
+
+    assert (result.code, result.err) == (0, "")
+    ours, theirs = (one["logits"] for one in json.loads(result.out)["explanations"])
+    for row, other in zip(ours, theirs, strict=True):
+        assert row == pytest.approx(other, abs=1e-5)
 
 
 def test_options_reach_the_classifier(run, spread):

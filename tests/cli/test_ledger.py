@@ -39,6 +39,15 @@ def test_a_record(run, tiny, own, tmp_path):
     assert ("a b c",) in [case.texts for case in made.cases]
 
 
+def test_pairs_of_ones_own(run, tiny, tmp_path):
+    (tmp_path / "pairs.csv").write_text("first,second\na b,c\n")
+    columns = ("--column", "first", "--pair-column", "second")
+    given = ("--examples", 1, "--texts", tmp_path / "pairs.csv", *columns)
+    assert run("record", tiny, "--to", tmp_path / "tiny.ledger", *given).code == 0
+    cases = read(tmp_path / "tiny.ledger").cases
+    assert (("a b",), ("c",)) in [(case.texts, case.pairs) for case in cases]
+
+
 @pytest.mark.parametrize(
     ("options", "tolerance"),
     [(["--strict"], STRICT), (["--tolerance", 0.5], Tolerance(absolute=0.5))],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from diglot.backends import Precision
 from diglot.backends.torch import TorchBackend
 from diglot.checkpoint import Checkpoint
 from diglot.inputs import Text
@@ -25,9 +26,10 @@ class Faulty(ModelSide):
         *,
         says: Change = lambda stages, encoding: stages,
         encodes: Callable[[Encoding], Encoding] = dict,
+        precision: Precision = "float32",
         **options: Any,
     ) -> None:
-        model = TorchBackend.load(found, precision="float32", device="cpu")
+        model = TorchBackend.load(found, precision=precision, device="cpu")
         super().__init__(found, model, name="faulty")
         self._says, self._encodes = says, encodes
         vars(self).update(options)

@@ -58,6 +58,7 @@ def ledger(*entries: Entry, **changes: Any) -> Ledger:
         function_to_apply="softmax",
         backend="torch",
         precision="float32",
+        rounding=2.0**-23,
         tolerance=BUDGET,
         seed=7,
         versions={"torch": "2.13.0", "python": "3.11.7"},

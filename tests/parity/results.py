@@ -15,6 +15,7 @@ from diglot.parity.result import (
     PROBABILITIES,
     STAGES,
     Answer,
+    Change,
     CheckResult,
     Failure,
     Flip,
@@ -82,7 +83,9 @@ def equal(count: int = 100, *, seed: int = 0, layers: int = 6) -> CheckResult:
         inputs=tuple(_input(rng, number) for number in range(count)),
         flips=(Flip(17, 1, "POSITIVE", "NEGATIVE", 4.1e-7, 2.3e-6, SENTENCES[2]),),
         failures=(),
+        changes=(),
         versions=VERSIONS,
+        date="2026-11-23T09:05:07+00:00",
         seconds=83.4,
     )
 
@@ -199,6 +202,8 @@ def hostile() -> CheckResult:
         ),
         flips=tuple(Flip(0, 0, label, label[::-1], 1.0, 0.5, all_of_them) for label in labels),
         failures=(struck,),
+        changes=(Change(SCRIPT, IMAGE, OVERRIDE), Change(all_of_them, "", all_of_them)),
+        date=SCRIPT,
         versions={SCRIPT: IMAGE, OVERRIDE: CONTROLS},
     )
 

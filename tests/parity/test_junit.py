@@ -10,7 +10,7 @@ from tests.parity import results
 
 from diglot.parity import junit
 from diglot.parity.cases import Case
-from diglot.parity.result import LOGITS, CheckResult, Failure
+from diglot.parity.result import LOGITS, Change, CheckResult, Failure
 
 # What Jenkins' schema allows inside each element, and which attributes, the needed ones first.
 FORM = {
@@ -18,7 +18,7 @@ FORM = {
     "testsuite": (
         ["properties", "testcase"],
         ["name", "tests", "failures", "errors"],
-        ["skipped", "time"],
+        ["skipped", "time", "timestamp"],
     ),
     "properties": (["property"], [], []),
     "property": ([], ["name", "value"], []),
@@ -53,6 +53,7 @@ def test_the_form_is_the_usual_one(
             assert element.get(count) == str(len(list(element.iter(tag))))
         assert element.get("errors") == "0"
         assert element.get("time") == "83.400"
+    assert root[0].get("timestamp")
     assert root[0].get("skipped") == str(len(list(root.iter("skipped"))))
 
 
@@ -124,3 +125,11 @@ def test_what_xml_cannot_hold_is_written_out(hostile: CheckResult, tmp_path: Pat
     assert r"\x00\x07\x1b[31m\r\n\u2028\ufeff\ufffe" in said
     assert r"\u202egpj.exe\u202c\u2066\u200f" in said
     assert len(text) < 100_000
+
+
+def test_when_it_was_and_what_had_changed(equal: CheckResult, tmp_path: Path) -> None:
+    changed = replace(equal, changes=(Change("torch", "2.13.0", "2.14.0"),))
+    root = written(changed, tmp_path)
+    assert root[0].get("timestamp") == "2026-11-23T09:05:07+00:00"
+    told = {one.get("name"): one.get("value") for one in root.iter("property")}
+    assert told["since the ledger: torch"] == "torch: 2.13.0 → 2.14.0"

@@ -149,7 +149,7 @@ def test_a_newer_schema(written: Path) -> None:
 def test_a_truncated_ledger(kept: float, written: Path) -> None:
     data = written.read_bytes()
     written.write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(LedgerError, match=r"is truncated: [0-9]+ whole lines.*of 10\. Fetch"):
+    with pytest.raises(LedgerError, match=r"is truncated: [0-9]+ whole lines.*of 11\. Fetch"):
         read(written)
 
 

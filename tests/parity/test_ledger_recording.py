@@ -18,6 +18,7 @@ from diglot.errors import InputError, LedgerError
 from diglot.parity import STRICT, Tolerance, check, result
 from diglot.parity.cases import Case, Encoding
 from diglot.parity.ledger import Ledger, compact, record, write
+from diglot.parity.reference import Live
 from diglot.parity.sides import Stages
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
@@ -145,6 +146,60 @@ def test_the_model_is_equal_to_its_own_record(found: checkpoint.Checkpoint, path
         result.LOGITS: 2,
         result.PROBABILITIES: 2,
     }
+
+
+def test_what_changed_since_is_told(save_tiny: Any, tmp_path: Path) -> None:
+    folder = save_tiny(initializer_range=0.8)
+    ledger = record(folder, tmp_path / "then", cases=[ENCODED])
+    assert check(folder, tmp_path / "then").changes == ()
+    older = replace(ledger, versions={**ledger.versions, "torch": "1.0"})
+    write(older, tmp_path / "then")
+    with (folder / "config.json").open("a") as file:
+        file.write("\n")
+    judged = check(folder, tmp_path / "then")
+    digest = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
+    assert judged.equal
+    assert {(one.what, one.old, one.new) for one in judged.changes} == {
+        ("torch", "1.0", torch.__version__),
+        ("config.json", ledger.files["config.json"], digest),
+    }
+    assert f"  since the ledger was recorded: torch: 1.0 → {torch.__version__}" in str(judged)
+
+
+def test_only_a_ledger_has_something_to_have_changed_since(found: checkpoint.Checkpoint) -> None:
+    assert check(found, "torch", cases=[ENCODED]).changes == ()
+
+
+def test_a_side_that_is_itself_far_off_is_not_recorded(
+    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = Faulty(found, says=nudged("hidden state 1", 0, 1, 7, by=1e-3))
+
+    def live(*given: Any) -> Live:
+        made = Live(*given)
+        made.stages = faulty.run  # type: ignore[assignment]
+        return made
+
+    monkeypatch.setattr("diglot.parity.ledger.recording.Live", live)
+    with pytest.raises(LedgerError, match=r"torch is not fit to be recorded.*hidden state 1: at"):
+        record(found, tmp_path / "far", cases=[ENCODED])
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_coarsest_rounding_is_recorded(
+    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(stages: Stages, encoding: Encoding) -> Stages:
+        return {name: one * (1 + 2e-8) for name, one in stages.items()}
+
+    sides = lambda *_: Faulty(found, precision="float64", says=half)  # noqa: E731
+    monkeypatch.setattr("diglot.parity.opening.side", sides)
+    ledger = record(found, tmp_path / "fine", cases=[ENCODED], precision="float64")
+    assert ledger.rounding == 2.0**-52
+    assert not check(found, tmp_path / "fine").equal
+    # As of a model that computes a part of it in float32.
+    write(replace(ledger, rounding=2.0**-23), tmp_path / "coarse")
+    assert check(found, tmp_path / "coarse").equal
 
 
 def test_another_tolerance_may_be_asked_for(found: checkpoint.Checkpoint, path: Path) -> None:

@@ -17,7 +17,7 @@ import diglot.settings  # noqa: F401
 from diglot.errors import InputError
 from diglot.parity import STRICT, checking, ledger
 from diglot.parity.cases import Case
-from diglot.parity.result import LOGITS, Failure
+from diglot.parity.result import LOGITS, Change, Failure
 
 pytest_plugins = ["pytester"]
 
@@ -120,6 +120,14 @@ def test_what_differs_is_told_and_nothing_else(run, checks):
     ]
     assert "pytest_plugin.py:" not in done.stdout.str()
     done.stdout.fnmatch_lines(["diglot: 1 check, 0 equal"])
+
+
+def test_what_changed_since_the_ledger_is_told(run, checks):
+    unnamed = replace(FAILURE, command="")
+    checks.gives = replace(found(unnamed), changes=(Change("torch", "2.13.0", "2.14.0"),))
+    done = run(TEST)
+    done.stdout.fnmatch_lines(["E*since the ledger was recorded: torch: 2.13.0 → 2.14.0"])
+    assert "replay:" not in done.stdout.str()
 
 
 def test_a_check_in_a_fixture_counts_too(run, checks):
@@ -388,7 +396,7 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
             "E*logits (faulty against torch): logits: at [[]0, *[]] faulty has *exceeds the limit*",
             "E*smallest input: ''",
             "E*found in: mine",
-            "E*replay: diglot check --replay diglot-failures/logits-*.json",
+            "E*kept in: diglot-failures/logits-*.json",
             "diglot: 2 checks, 1 equal, with errors of at most *% of the limit",
         ]
     )

@@ -23,6 +23,7 @@ from diglot.parity.result import (
     HIDDEN_STATES,
     LOGITS,
     Answer,
+    Change,
     CheckResult,
     Flip,
     Input,
@@ -103,6 +104,16 @@ def test_an_equal_check_says_so_and_shows_all_sections(equal: CheckResult, tmp_p
     assert len([1 for tag, _ in found.elements if tag == "svg"]) == 1 + 3
     for said in ("17, 1", "4.1e-7", "2.3e-6", "torch has no such way to run", "2.21.0", "83"):
         assert said in found.text
+
+
+def test_when_it_was_and_what_had_changed(equal: CheckResult, tmp_path: Path) -> None:
+    changes = (Change("torch", "2.13.0", "2.14.0"), Change("keras", "", "3.15.0"))
+    found, source = page(replace(equal, changes=changes), tmp_path)
+    headings = [attributes["id"] for tag, attributes in found.elements if tag == "h2"]
+    assert headings[0] == "changes"
+    for said in ("2.14.0", "3.15.0", "none", "2026-11-23T09:05:07+00:00"):
+        assert said in found.text
+    assert source.index("2.14.0") < source.index('id="stages"')
 
 
 def test_a_difference_stands_first_with_its_smallest_input(

@@ -38,6 +38,9 @@ def check(
     ] = None,
     examples: checking.Examples = checking.EXAMPLES,
     texts: checking.Texts = None,
+    input_format: options.InputFormat = None,
+    column: options.Column = None,
+    pair_column: options.PairColumn = None,
     seed: checking.Seed = 0,
     again: Annotated[
         Path | None,
@@ -46,7 +49,7 @@ def check(
             metavar="FILE",
             help="Only the failing input in this file, compared as it was then unless told"
             " otherwise.",
-            rich_help_panel=checking.INPUTS,
+            rich_help_panel=options.INPUT,
         ),
     ] = None,
     strict: checking.Strict = False,
@@ -91,7 +94,7 @@ def check(
     from diglot.parity.replay import Replay
 
     rule = checking.rule(strict, lenient, tolerance)
-    own = checking.own(texts)
+    own = checking.own(texts, input_format, column, pair_column)
     loading.import_tensorflow()
     extra: dict[str, Any] = {"examples": examples, "texts": own, "seed": seed}
     if again is not None:
@@ -181,6 +184,9 @@ def _show(found: CheckResult, console: Console) -> None:
     ]
     if kept:
         console.print(rendering.facts(kept, "invariant", "side", "broken"))
+    if found.changes:
+        changes = [[one.what, one.old or "none", one.new or "none"] for one in found.changes]
+        console.print(rendering.facts(changes, "since the ledger", "then", "now"))
     for flip in found.flips:
         excuse = "within the tolerance" if flip.excused else "beyond the tolerance"
         where = repr(flip.text) if flip.text else f"input {flip.case}, row {flip.row}"

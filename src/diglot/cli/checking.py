@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diglot.cli import rendering, rows
+from diglot.cli import options, rendering, rows
 from diglot.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 100
 
-INPUTS = "Inputs"
 _RULE = "Rule"
 
 Examples = Annotated[
@@ -26,7 +25,7 @@ Examples = Annotated[
         min=1,
         metavar="N",
         help="How many inputs to draw; some twenty hard ones come besides.",
-        rich_help_panel=INPUTS,
+        rich_help_panel=options.INPUT,
     ),
 ]
 
@@ -35,11 +34,13 @@ Texts = Annotated[
     typer.Option(
         metavar="FILE|-",
         help="Your own texts besides: a text a line, CSV, TSV, JSON or Parquet.",
-        rich_help_panel=INPUTS,
+        rich_help_panel=options.INPUT,
     ),
 ]
 
-Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of the draw.", rich_help_panel=INPUTS)]
+Seed = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Of the draw.", rich_help_panel=options.INPUT)
+]
 
 Strict = Annotated[
     bool, typer.Option("--strict", help="Allow errors of 1e-5, absolute.", rich_help_panel=_RULE)
@@ -73,16 +74,27 @@ def rule(strict: bool, lenient: bool, absolute: float | None) -> Tolerance | Non
     return STRICT if strict else LENIENT if lenient else None
 
 
-def own(name: str | None) -> list[dict[str, str]]:
+def own(
+    name: str | None, kind: rows.Kind | None, column: str | None, pair_column: str | None
+) -> list[dict[str, str]]:
     """The texts of a file; none where there is no name.
+
+    Args:
+        name: a path, or ``"-"``.
+        kind: how the texts are stored; ``None`` to go by the file's suffix.
+        column: which column holds the texts.
+        pair_column: which one holds the second texts.
 
     Raises:
         InputError: it cannot be read, or a row is at fault.
     """
+    columns = rows.Columns(column, pair_column)
     if name is None:
+        if kind is not None or columns != rows.Columns():
+            raise typer.BadParameter("without --texts there are neither format nor columns")
         return []
     found = []
-    with rows.opened(name, None, rows.Columns()) as source:
+    with rows.opened(name, kind, columns) as source:
         for row in source.rows:
             if isinstance(row, rows.Fault):
                 raise InputError(f"{source.prefix}{row.line}: {row.reason}")

@@ -25,7 +25,6 @@ _BATCHES = 8
 # The backend that is a server; it is not registered, for it needs an address.
 _SERVING = "serving"
 
-_INPUT = "Input"
 _OUTPUT = "Output"
 _ANSWER = "Answer"
 
@@ -57,41 +56,22 @@ def classify(
     source: Annotated[
         str | None,
         typer.Option(
-            "--input", "-i", metavar="FILE|-", help="A file of texts.", rich_help_panel=_INPUT
+            "--input",
+            "-i",
+            metavar="FILE|-",
+            help="A file of texts.",
+            rich_help_panel=options.INPUT,
         ),
     ] = None,
-    input_format: Annotated[
-        rows.Kind | None,
-        typer.Option(
-            help="How the texts are stored. Without it the file's suffix decides; standard input"
-            " and a file without a suffix have a text on each line, and an empty line is an empty"
-            " text.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
-    column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The column, or the key of the JSON objects, that holds the texts. Without it:"
-            " text, sentence, or the only one.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
-    pair_column: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="That of the second texts, for a model of pairs.",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
+    input_format: options.InputFormat = None,
+    column: options.Column = None,
+    pair_column: options.PairColumn = None,
     on_error: Annotated[
         OnError,
         typer.Option(
             help="At a row that cannot be classified, stop with exit code 1 and leave --output as"
             " it was; or skip the row, which is reported, and end with exit code 0.",
-            rich_help_panel=_INPUT,
+            rich_help_panel=options.INPUT,
         ),
     ] = OnError.FAIL,
     output: Annotated[

@@ -32,6 +32,9 @@ def record(
     ] = "torch",
     examples: checking.Examples = checking.EXAMPLES,
     texts: checking.Texts = None,
+    input_format: options.InputFormat = None,
+    column: options.Column = None,
+    pair_column: options.PairColumn = None,
     seed: checking.Seed = 0,
     strict: checking.Strict = False,
     lenient: checking.Lenient = False,
@@ -49,7 +52,7 @@ def record(
     from diglot import settings
 
     rule = checking.rule(strict, lenient, tolerance)
-    own = checking.own(texts)
+    own = checking.own(texts, input_format, column, pair_column)
     wanted = cast("Precision | None", precision)
     chosen = settings.load(checkpoint=checkpoint, precision=wanted)
     if backend == "tensorflow":

@@ -6,6 +6,9 @@ from typing import Annotated
 
 import typer
 
+from diglot.cli import rows
+
+INPUT = "Input"
 MODEL = "Model"
 
 Checkpoint = Annotated[
@@ -87,5 +90,34 @@ MaxLength = Annotated[
         metavar="TOKENS",
         help="Cut longer texts to this; otherwise to what the model takes.",
         rich_help_panel=MODEL,
+    ),
+]
+
+InputFormat = Annotated[
+    rows.Kind | None,
+    typer.Option(
+        help="How the texts are stored. Without it the file's suffix decides; standard input"
+        " and a file without a suffix have a text on each line, and an empty line is an empty"
+        " text.",
+        rich_help_panel=INPUT,
+    ),
+]
+
+Column = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The column, or the key of the JSON objects, that holds the texts. Without it:"
+        " text, sentence, or the only one.",
+        rich_help_panel=INPUT,
+    ),
+]
+
+PairColumn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="That of the second texts, for a model of pairs.",
+        rich_help_panel=INPUT,
     ),
 ]

@@ -7,6 +7,8 @@ run of pytest imports, costs nothing where it is not used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from diglot import extras
+
 if TYPE_CHECKING:
     from diglot.parity.checking import check as check
     from diglot.parity.tolerance import BUDGET as BUDGET
@@ -47,4 +49,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "check":
+        extras.require("parity", "hypothesis")
     return getattr(import_module(_HOMES[name]), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,11 @@ from diglot.parity.cases import Case
 from diglot.parity.comparison import Compared, compare
 from diglot.parity.drawing import Inputs
 from diglot.parity.failing import Failing
-from diglot.parity.judging import ROUNDINGS, Rule
+from diglot.parity.judging import Rule
 from diglot.parity.keeping import keep
 from diglot.parity.reference import Live, Reference
 from diglot.parity.replay import Replay
-from diglot.parity.result import CheckResult
+from diglot.parity.result import Change, CheckResult
 from diglot.parity.sides import LOGITS, Side
 from diglot.parity.tolerance import BUDGET, Tolerance
 
@@ -78,7 +79,7 @@ def check(
     Raises:
         DiglotError: one of the sides cannot be loaded, or no input could be judged.
     """
-    started = time.monotonic()
+    started, date = time.monotonic(), datetime.now(UTC)
     found = (
         checkpoint
         if isinstance(checkpoint, checkpoints.Checkpoint)
@@ -86,31 +87,35 @@ def check(
     )
     right: Reference
     live: Live | None = None
+    changes: tuple[Change, ...] = ()
     if isinstance(against, str | os.PathLike) and opening.is_ledger(against):
         right = ledger = opening.ledger(against, precision)
         precision, tolerance = ledger.precision, tolerance or ledger.tolerance
         tested = opening.side(reference, found, precision)
         cases = ledger.cases if cases is None else cases
-        seed = ledger.seed
+        seed, rounding = ledger.seed, ledger.rounding
+        changes = opening.since(ledger, found, reference, tolerance)
     else:
         precision = precision or "float32"
         right = live = Live(found, reference, precision)
-        tested = opening.side(against, found, precision)
+        tested, rounding = opening.side(against, found, precision), live.rounding
     inputs = Inputs(found, tested.forms & right.forms)
     if cases is None and live is not None:
         cases = inputs.all(texts, examples, seed, lambda one: live.side.run(one)[LOGITS])
     rule = Rule(
         (tested.labels, right.labels),
         tolerance or BUDGET,
-        ROUNDINGS.get(precision) if live is None else live.rounding,
+        rounding,
         (tested.name, right.name),
     )
     compared = _compared(cases or (), tested, right, rule, progress)
     kept = [] if live is None else keep(compared, tested, live, rule, inputs)
     named = None if found.name == checkpoints.EMBEDDED else found.name
-    other = os.fspath(against) if isinstance(against, str | os.PathLike) else tested.name
+    spelled = os.fspath(against) if isinstance(against, str | os.PathLike) else None
+    other = spelled or tested.name
     replay = partial(Replay, named, reference, other, precision, rule.tolerance)
-    failing = Failing(tested, right, rule, replay, None if failures is None else Path(failures))
+    folder = None if failures is None else Path(failures)
+    failing = Failing(tested, right, rule, replay, folder, spelled is not None)
     return CheckResult(
         checkpoint=found.name,
         reference=right.name,
@@ -125,7 +130,9 @@ def check(
         inputs=summary.inputs(compared, found),
         flips=summary.flips(compared),
         failures=(*failing.of_stages(compared), *failing.of_invariants(kept)),
+        changes=changes,
         versions=environment.versions(),
+        date=date.isoformat(timespec="seconds"),
         seconds=time.monotonic() - started,
     )
 

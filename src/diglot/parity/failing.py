@@ -31,6 +31,8 @@ class Failing:
         rule: how they are compared.
         replay: what replays a failure, of its stage, its explanation and its input.
         folder: where to keep the inputs; ``None`` to keep none.
+        named: whether a command line can name the tested side; what is made up in Python has no
+            command that replays it.
     """
 
     tested: Side
@@ -38,6 +40,7 @@ class Failing:
     rule: Rule
     replay: Callable[[str, str, Case], Replay]
     folder: Path | None
+    named: bool = True
 
     def of_stages(self, compared: Sequence[Compared]) -> Iterator[Failure]:
         """One failure for each stage that differs, on the smallest input that shows it."""
@@ -102,4 +105,5 @@ class Failing:
         if self.folder is None:
             return Failure(stage, side, case, found_in, explanation)
         file = self.replay(stage, explanation, case).write(self.folder)
-        return Failure(stage, side, case, found_in, explanation, file, command(file))
+        again = command(file) if self.named else ""
+        return Failure(stage, side, case, found_in, explanation, file, again)

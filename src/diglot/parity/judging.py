@@ -20,9 +20,6 @@ element happened to be within 2.4e-6 of float64, where the same model without on
 and TensorFlow 2.9e-5.
 """
 
-ROUNDINGS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
-"""The relative size of a rounding where NumPy has no such dtype, or backends widen it."""
-
 
 @dataclass(frozen=True)
 class Rule:

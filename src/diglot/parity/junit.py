@@ -48,6 +48,7 @@ def _suites(result: CheckResult) -> Element:
         "seed": str(result.seed),
         "inputs": str(len(result.inputs)),
         **result.versions,
+        **{f"since the ledger: {one.what}": str(one) for one in result.changes},
     }
     for name, value in facts.items():
         SubElement(properties, "property", name=visible(name), value=visible(value))
@@ -61,7 +62,7 @@ def _suites(result: CheckResult) -> Element:
     }
     suites.attrib |= counts
     skipped = sum(one.find("skipped") is not None for one in found)
-    suite.attrib |= counts | {"skipped": str(skipped)}
+    suite.attrib |= counts | {"skipped": str(skipped), "timestamp": result.date}
     return suites
 
 

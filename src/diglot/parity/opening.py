@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from diglot.backends import Precision
     from diglot.checkpoint import Checkpoint
     from diglot.parity.ledger import Ledger
+    from diglot.parity.result import Change
+    from diglot.parity.tolerance import Tolerance
 
 _ADDRESS = re.compile(r"[a-z]+://.+|[^/\\\s]+:[0-9]+")
 
@@ -44,6 +46,30 @@ def ledger(named: str | os.PathLike[str], precision: Precision | None) -> Ledger
             f" against it; leave {precision} out, or record a ledger in it"
         )
     return found
+
+
+def since(
+    recorded: Ledger, found: Checkpoint, backend: str, tolerance: Tolerance
+) -> tuple[Change, ...]:
+    """What is not as it was when a ledger was recorded.
+
+    Args:
+        recorded: the ledger.
+        found: the checkpoint that is held against it.
+        backend: what runs the checkpoint.
+        tolerance: how large an error may be.
+    """
+    from diglot.parity.ledger import changes, described
+
+    now = described(
+        found,
+        backend=backend,
+        precision=recorded.precision,
+        rounding=recorded.rounding,
+        tolerance=tolerance,
+        seed=recorded.seed,
+    )
+    return changes(recorded, now)
 
 
 def side(named: str | os.PathLike[str] | Side, found: Checkpoint, precision: Precision) -> Side:

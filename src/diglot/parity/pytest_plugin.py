@@ -122,7 +122,7 @@ class Parity:
         for before, found in done:
             if before == arguments:
                 return found
-        from diglot.parity.checking import check
+        from diglot.parity import check
 
         found = check(**self._against_ledger(dict(arguments)), failures=FAILURES)
         done.append((arguments, found))
@@ -224,7 +224,7 @@ def _known(given: _Arguments) -> _Arguments:
         InputError: one is not.
     """
     from diglot.checkpoint import find
-    from diglot.parity.checking import check
+    from diglot.parity import check
 
     taken = {**signature(check).parameters, **signature(find).parameters, "ledger": None}
     names = sorted(set(taken) - {"options", "failures", "progress"})
@@ -251,8 +251,10 @@ def _told(found: CheckResult) -> str:
             f"{one.stage} ({one.side}): {_cut(one.explanation)}",
             f"  smallest input: {_cut(str(one.case))}",
             f"  found in: {one.found_in.origin}",
-            f"  replay: {one.command}",
         ]
+        if one.file is not None:
+            lines.append(f"  replay: {one.command}" if one.command else f"  kept in: {one.file}")
+    lines += [f"since the ledger was recorded: {one}" for one in found.changes]
     return "\n".join(lines)
 
 

@@ -154,6 +154,24 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Change:
+    """A fact that is not as it was when a ledger was recorded.
+
+    Attributes:
+        what: such as ``"torch"``, for its version, or ``"config.json"``, for its hash.
+        old: what it was; empty where it was not there.
+        new: what it is; empty where it is not there.
+    """
+
+    what: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.old or 'none'} → {self.new or 'none'}"
+
+
+@dataclass(frozen=True)
 class Failure:
     """A difference, on the smallest input that shows it.
 
@@ -194,7 +212,9 @@ class CheckResult:
         inputs: all inputs, in the order in which they were judged.
         flips: the rows that were labelled differently, excused or not.
         failures: the differences, each on its smallest input.
+        changes: what is not as it was when the ledger was recorded; none without a ledger.
         versions: of the packages, of Python and of the platform.
+        date: when the check began, as ISO 8601 has it, in UTC.
         seconds: how long the check took.
     """
 
@@ -211,7 +231,9 @@ class CheckResult:
     inputs: tuple[Input, ...]
     flips: tuple[Flip, ...]
     failures: tuple[Failure, ...]
+    changes: tuple[Change, ...]
     versions: Mapping[str, str]
+    date: str
     seconds: float
 
     @property
@@ -240,6 +262,7 @@ class CheckResult:
         for one in self.invariants:
             said = one.absent or f"broken in {one.broken} of {one.judged}"
             lines.append(f"  {one.name} ({one.side}): {said}")
+        lines += [f"  since the ledger was recorded: {one}" for one in self.changes]
         for failure in self.failures:
             lines.append(f"  {failure.stage} ({failure.side}): {failure.explanation}")
             lines.append(f"    smallest input: {failure.case}")

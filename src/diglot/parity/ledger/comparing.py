@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,28 +11,13 @@ from diglot.explanation import Difference
 from diglot.parity import result
 from diglot.parity.cases import Case
 from diglot.parity.comparison import stage_of
-from diglot.parity.judging import ROUNDINGS, Rule, judge, judge_encoding
+from diglot.parity.judging import Rule, judge, judge_encoding
 from diglot.parity.ledger.digest import is_hidden
-from diglot.parity.ledger.entries import Entry, Ledger, key
-from diglot.parity.result import Flip
+from diglot.parity.ledger.entries import Entry, Ledger, Origin, key
+from diglot.parity.result import Change, Flip
 from diglot.parity.tolerance import Measurement
 
 _Measured = dict[str, list[tuple[Measurement, float]]]
-
-
-@dataclass(frozen=True)
-class Change:
-    """A fact about a whole ledger that is another in the other one.
-
-    Attributes:
-        what: such as ``"torch"``, for its version, or ``"config.json"``, for its hash.
-        old: what it was; empty where it was not there.
-        new: what it is; empty where it is not there.
-    """
-
-    what: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True)
@@ -89,9 +74,7 @@ class LedgerDiff:
 
     def __str__(self) -> str:
         lines = ["nothing moved beyond the tolerance" if self.within else "MOVED"]
-        lines += [
-            f"  {one.what}: {one.old or 'none'} → {one.new or 'none'}" for one in self.changes
-        ]
+        lines += [f"  {one}" for one in self.changes]
         for what, some in (("old", self.only_old), ("new", self.only_new)):
             if some:
                 lines.append(f"  only in the {what} ledger: {len(some)} inputs")
@@ -134,7 +117,7 @@ def diff(old: Ledger, new: Ledger) -> LedgerDiff:
     rule = Rule(
         (new.labels, old.labels),
         old.tolerance,
-        ROUNDINGS.get(old.precision),
+        old.rounding,
         ("the new ledger", "the old one"),
     )
     moves = {stage: Move(stage) for stage in result.STAGES}
@@ -151,7 +134,7 @@ def diff(old: Ledger, new: Ledger) -> LedgerDiff:
                 moves[stage] = _further(moves[stage], measured)
             flips += [replace(one, case=number, text=_text(entry.case, one)) for one in flipped]
     return LedgerDiff(
-        _changes(_told(old), _told(new)),
+        changes(old, new),
         tuple(one.case for name, one in earlier.items() if name not in later),
         tuple(one.case for name, one in later.items() if name not in earlier),
         tuple(refused),
@@ -199,20 +182,22 @@ def _text(case: Case, flip: Flip) -> str:
     return case.texts[flip.row] if case.texts else ""
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Change, ...]:
-    both = ((what, old.get(what, ""), new.get(what, "")) for what in {**old, **new})
-    return tuple(Change(what, was, now) for what, was, now in both if was != now)
+def changes(old: Origin, new: Origin) -> tuple[Change, ...]:
+    """What about the whole is not as it was."""
+    was, now = _told(old), _told(new)
+    both = ((what, was.get(what, ""), now.get(what, "")) for what in {**was, **now})
+    return tuple(Change(*one) for one in both if one[1] != one[2])
 
 
-def _told(ledger: Ledger) -> dict[str, str]:
+def _told(origin: Origin) -> dict[str, str]:
     """The facts about a ledger, in words."""
     return {
-        "checkpoint": ledger.checkpoint,
-        **ledger.files,
-        "labels": ", ".join(ledger.labels),
-        "function_to_apply": ledger.function_to_apply,
-        "backend": ledger.backend,
-        "tolerance": str(ledger.tolerance),
-        "seed": str(ledger.seed),
-        **ledger.versions,
+        "checkpoint": origin.checkpoint,
+        **origin.files,
+        "labels": ", ".join(origin.labels),
+        "function_to_apply": origin.function_to_apply,
+        "backend": origin.backend,
+        "tolerance": str(origin.tolerance),
+        "seed": str(origin.seed),
+        **origin.versions,
     }

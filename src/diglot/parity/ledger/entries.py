@@ -85,6 +85,7 @@ class Origin:
         function_to_apply: what turned logits into probabilities.
         backend: what was recorded, such as ``"torch"``.
         precision: the dtype of its parameters.
+        rounding: the relative size of the coarsest rounding in the model.
         tolerance: how far another run may be off.
         seed: of the inputs that were drawn.
         versions: of the packages, of Python and of the platform.
@@ -96,6 +97,7 @@ class Origin:
     function_to_apply: ScoreFunction
     backend: str
     precision: Precision
+    rounding: float
     tolerance: Tolerance
     seed: int
     versions: Mapping[str, str]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diglot import hub
-from diglot.errors import InputError
+from diglot import extras, hub, predictions
+from diglot.errors import InputError, LedgerError
 from diglot.parity.cases import Case
 from diglot.parity.environment import versions
+from diglot.parity.judging import Rule, judge
 from diglot.parity.ledger.digest import compact
-from diglot.parity.ledger.entries import Array, Entry, Ledger, Recorded
+from diglot.parity.ledger.entries import Array, Entry, Ledger, Origin, Recorded
 from diglot.parity.ledger.format import read, write
-from diglot.parity.reference import Live, Reference
+from diglot.parity.reference import Live
 from diglot.parity.sides import LOGITS
 from diglot.parity.tolerance import BUDGET, Tolerance
 
@@ -60,9 +61,10 @@ def record(
         What was written, as it reads back.
 
     Raises:
+        LedgerError: the backend is itself further from PyTorch than the tolerance allows.
         DiglotError: the checkpoint cannot be found, loaded or run.
     """
-    from diglot import predictions
+    extras.require("parity", "hypothesis")
     from diglot.checkpoint import Checkpoint, find
     from diglot.parity.drawing import Inputs
 
@@ -71,35 +73,62 @@ def record(
     if cases is None:
         inputs = Inputs(found, live.forms)
         cases = inputs.all(texts, examples, seed, lambda one: live.side.run(one)[LOGITS])
+    rule = Rule((live.labels, live.labels), tolerance, live.rounding, (backend, "PyTorch"))
     entries = []
     for done, case in enumerate(cases, 1):
-        entries.append(entry(case, live))
+        entries.append(entry(case, live, rule))
         if progress is not None:
             progress(done, len(cases))
-    ledger = Ledger(
+    origin = described(
+        found,
+        backend=backend,
+        precision=precision,
+        rounding=live.rounding,
+        tolerance=tolerance,
+        seed=seed,
+    )
+    write(Ledger(**vars(origin), entries=tuple(entries)), to)
+    return read(to)
+
+
+def described(found: Checkpoint, **given: Any) -> Origin:
+    """What a ledger of a checkpoint says about the whole, were it recorded here and now.
+
+    Args:
+        found: the checkpoint.
+        **given: what its files and this machine do not say: ``backend``, ``precision``,
+            ``rounding``, ``tolerance`` and ``seed``.
+    """
+    return Origin(
         checkpoint=found.name,
         files=hashes(found),
         labels=found.labels,
         function_to_apply=predictions.score_function(found.config),
-        backend=backend,
-        precision=precision,
-        tolerance=tolerance,
-        seed=seed,
         versions=versions(),
-        entries=tuple(entries),
+        **given,
     )
-    write(ledger, to)
-    return read(to)
 
 
-def entry(case: Case, live: Reference) -> Entry:
-    """One input, and what is made of it, or that it is refused."""
+def entry(case: Case, live: Live, rule: Rule) -> Entry:
+    """One input, and what is made of it, or that it is refused.
+
+    Raises:
+        LedgerError: what is made of it is further from PyTorch's than the rule allows. Whatever
+            else is as wrong would pass by such a record.
+    """
     try:
         right = live.expected(case)
     except InputError as error:
         return Entry(case, {}, {}, str(error))
     values, truth = compact(right.stages), compact(right.truth)
-    results = [right.stages, *right.peers()]
+    peers = right.peers()
+    if bad := judge(right.stages, peers[0], right.truth, rule, peers=lambda: peers).differences:
+        raise LedgerError(
+            f"{live.name} is not fit to be recorded, for it differs from PyTorch by more than is"
+            f" allowed (of {case}, {bad[0]}). Find out why with diglot check and diglot trace, or"
+            " record torch."
+        )
+    results = [right.stages, *peers]
     stages = {}
     for name in values:
         # Errors that add up may make a digest worse than any of its elements.
