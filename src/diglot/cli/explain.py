@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from diglot.cli import loading, options, rendering
 from diglot.cli.rendering import Facts
-
-if TYPE_CHECKING:
-    from diglot.explanation import Comparison, Explanation
 
 BOTH = "both"
 
@@ -48,9 +44,8 @@ def explain(
     for name in filter(None, names):
         # Before the first one is loaded, which takes a while.
         backends.require(name)
-
-    def explained(name: str | None) -> Explanation:
-        return loading.load(
+    found = [
+        loading.load(
             model,
             name,
             revision=revision,
@@ -61,20 +56,10 @@ def explain(
             trust_remote_code=trust_remote_code,
             max_length=max_length,
         ).explain(texts)
-
-    result: Explanation | Comparison = (
-        explanation.compare(*_both(explained)) if backend == BOTH else explained(backend)
-    )
+        for name in names
+    ]
+    result = explanation.compare(*found) if backend == BOTH else found[0]
     if layout is Facts.JSON:
         typer.echo(result.to_json())
     else:
         rendering.console().print(result)
-
-
-def _both(explained: Callable[[str], Explanation]) -> Iterator[Explanation]:
-    import torch
-
-    for name in _FRAMEWORKS:
-        # A head that is made up must be the same in both.
-        with torch.random.fork_rng(devices=[]):
-            yield explained(name)
