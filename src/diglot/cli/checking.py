@@ -105,13 +105,15 @@ def own(
 
 @contextmanager
 def progress() -> Iterator[Any]:
-    """A function that shows on a terminal how many inputs are done."""
+    """A function that shows how many inputs are done; ``None`` where there is no terminal."""
     from rich import progress
 
+    if not sys.stderr.isatty():
+        yield None
+        return
     console = rendering.console(sys.stderr)
     columns = (progress.TextColumn("{task.description}"), progress.BarColumn())
-    shown = sys.stderr.isatty()
-    with progress.Progress(*columns, console=console, transient=True, disable=not shown) as bar:
+    with progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("loading", total=None)
 
         def update(done: int, count: int) -> None:
