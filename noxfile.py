@@ -112,9 +112,10 @@ def serving(session: nox.Session) -> None:
 @nox.parametrize("missing", ["tensorflow", "torch"])
 def without(session: nox.Session, missing: str) -> None:
     """What still works where one framework is not installed, and what says so."""
-    present = {"tensorflow": [".[torch,parity]"], "torch": [".", "tensorflow-cpu", "keras"]}[
-        missing
-    ]
+    present = {
+        "tensorflow": [".[torch,parity]"],
+        "torch": [".", "tensorflow-cpu", "keras"],
+    }[missing]
     install(session, *present, "pytest")
     session.run("pytest", "tests/test_without.py", env={"TEST_WITHOUT": missing})
 

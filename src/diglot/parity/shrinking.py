@@ -82,8 +82,7 @@ def _smaller_encodings(encoding: Encoding) -> Iterator[Encoding]:
     rows, tokens = encoding["input_ids"].shape
     for part in _parts(tokens):
         kept = np.delete(np.arange(tokens), part)
-        if kept.size:
-            yield {name: value[:, kept] for name, value in encoding.items()}
+        yield {name: value[:, kept] for name, value in encoding.items()}
     plain = {name: int(name != "token_type_ids") for name in encoding}
     for name, value in encoding.items():
         for row, token in np.argwhere(value != plain[name]) if rows * tokens <= 64 else ():
