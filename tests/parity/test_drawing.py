@@ -26,7 +26,10 @@ def test_all_forms_are_drawn(inputs: Inputs) -> None:
     assert len(drawn) == 60
     kinds = {one.origin for one in drawn}
     assert kinds == {"drawn texts", "drawn pairs", "drawn encodings"}
-    assert [one.facts() for one in drawn] == [one.facts() for one in inputs.drawn(60, 0)]
+    facts, again, other = (
+        [one.facts() for one in some] for some in (drawn, inputs.drawn(60, 0), inputs.drawn(60, 1))
+    )
+    assert facts == again != other
 
 
 @pytest.mark.parametrize("form", [TEXTS, PAIRS, ENCODINGS])
@@ -52,6 +55,29 @@ def test_encodings_are_what_the_model_takes(inputs: Inputs) -> None:
     for one in cases:
         np.testing.assert_array_equal(one["input_ids"][one["attention_mask"] == 0], 0)
         assert set(np.unique(one["token_type_ids"])) <= {0, 1}
+
+
+def test_what_is_not_masked_is_no_padding(inputs: Inputs) -> None:
+    for case in inputs.hard():
+        if case.encoding is None:
+            continue
+        ids = case.encoding["input_ids"]
+        if case.origin == "edges of the vocabulary":
+            assert ids.tolist() == [[0, 1, 30, 31], [31, 30, 1, 0]]
+        else:
+            assert (ids[case.encoding["attention_mask"] == 1] != inputs.pad).all()
+    # Of so few ids, some would be the pad token's by chance.
+    assert (inputs._random_ids(np.random.default_rng(0), (999,)) != inputs.pad).all()
+
+
+@pytest.mark.parametrize(("room", "longest"), [(24, 24), (2000, 512)])
+def test_the_longest_encoding_fits_into_memory(
+    save_tiny: Callable[..., Path], room: int, longest: int
+) -> None:
+    found = checkpoint.find(save_tiny(max_position_embeddings=room))
+    found.tokenizer.model_max_length = room
+    assert found.max_tokens == room
+    assert Inputs(found, ALL).longest == longest
 
 
 def test_without_padding_rows_come_alone(save_tiny: Callable[..., Path]) -> None:

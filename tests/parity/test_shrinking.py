@@ -33,6 +33,17 @@ def test_rows_that_need_one_another_stay() -> None:
     assert found.texts == ("", "")
 
 
+def test_a_row_that_fails_alone_is_found_at_once() -> None:
+    tried: list[int] = []
+
+    def fails(case: Case) -> bool:
+        tried.append(case.rows)
+        return "é" in case.texts
+
+    smallest(Case("own texts", (*"abcdefg", "é")), fails)
+    assert set(tried) == {1}
+
+
 def encoding(rows: int = 3, tokens: int = 12) -> Case:
     ids = np.arange(rows * tokens).reshape(rows, tokens) + 10
     types = np.ones_like(ids)
