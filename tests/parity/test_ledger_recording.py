@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,9 @@ from diglot import checkpoint
 from diglot.errors import InputError, LedgerError
 from diglot.parity import STRICT, Tolerance, check, result
 from diglot.parity.cases import Case, Encoding
-from diglot.parity.ledger import Ledger, compact, record, write
-from diglot.parity.reference import Live
+from diglot.parity.judging import Rule
+from diglot.parity.ledger import Ledger, compact, digest, record, recording, write
+from diglot.parity.reference import Expected, Live
 from diglot.parity.sides import Stages
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
@@ -146,6 +148,35 @@ def test_the_model_is_equal_to_its_own_record(found: checkpoint.Checkpoint, path
         result.LOGITS: 2,
         result.PROBABILITIES: 2,
     }
+
+
+def one_off(by: float) -> Any:
+    wrong = np.zeros((1, 2, 16))
+    wrong[0, 1, 3] = by
+    return wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "anew", "error"),
+    [
+        # In a sum of the whole, with weights of at most 0.4, one element's error is smaller.
+        (one_off(-1e-3), one_off(0), 1e-3),
+        (one_off(1e-4), one_off(-2e-3), 2e-3),
+        # Errors that all have the signs of their weights add up to a larger one.
+        (1e-3 * np.sign(digest._weights(2, 16)[0])[None], one_off(0), 3.9e-3),
+    ],
+)
+def test_the_error_is_the_worst_of_all(said: Any, anew: Any, error: float) -> None:
+    truth = np.ones((1, 2, 16))
+
+    def stages(wrong: Any) -> Stages:
+        return {"hidden state 0": (truth + wrong).astype(np.float32)}
+
+    right = Expected({}, stages(said), {"hidden state 0": truth}, lambda: [stages(anew)])
+    live: Any = SimpleNamespace(name="torch", expected=lambda case: right)
+    rule = Rule((("a",), ("a",)), Tolerance(absolute=1.0))
+    (one,) = recording.entry(ENCODED, live, rule).stages.values()
+    assert one.error == pytest.approx(error, rel=0.05)
 
 
 def test_what_changed_since_is_told(save_tiny: Any, tmp_path: Path) -> None:
