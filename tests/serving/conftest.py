@@ -1,10 +1,12 @@
 """One export for all tests of serving."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.serving.models import Models
+from tests.serving.server import Server
 
 from diglot.serving import proof
 from diglot.serving.publishing import Export, export
@@ -22,6 +24,13 @@ def exported(lively: Path, tmp_path_factory: pytest.TempPathFactory) -> Export:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(proof, "STRINGS", 256)
         return export(lively, tmp_path_factory.mktemp("saved_models"), name="tiny")
+
+
+@pytest.fixture(scope="module")
+def server(exported: Export) -> Iterator[Server]:
+    """A server with that export under the name ``tiny``."""
+    with Server(Models({"tiny": exported.path.parent})) as running:
+        yield running
 
 
 @pytest.fixture

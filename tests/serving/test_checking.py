@@ -1,22 +1,15 @@
 """Exports, on disk and behind a server, held against PyTorch by a check."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.serving.models import Models
 from tests.serving.server import Server
 
 from diglot.cli import main
 from diglot.errors import ServingError
 from diglot.parity import check, result
 from diglot.serving.publishing import Export
-
-
-@pytest.fixture(scope="module")
-def server(exported: Export) -> Iterator[Server]:
-    with Server(Models({"tiny": exported.path.parent})) as running:
-        yield running
 
 
 @pytest.fixture

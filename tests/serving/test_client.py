@@ -1,6 +1,5 @@
 """A server's answers through the interface of every classifier."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,11 @@ from tests.serving.server import Server
 from diglot import TextClassifier
 from diglot.errors import BackendError, InputError, ServingError
 from diglot.serving import Client
-from diglot.serving.publishing import Export
 from diglot.serving.rest import RestConnection
 
 # Rounding is judged by the parity tests; here the question is whose answer it is.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 TEXTS = ["a b c", "", "abc xyz s", "q", "a long text " * 9] * 8
-
-
-@pytest.fixture(scope="module")
-def server(exported: Export) -> Iterator[Server]:
-    with Server(Models({"tiny": exported.path.parent})) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
