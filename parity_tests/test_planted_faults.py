@@ -124,7 +124,7 @@ def test_a_stage_that_is_missing(bert: Subject) -> None:
     stages = run_tensorflow(bert.actual, ENCODING)
     fewer = {name: stage for name, stage in stages.items() if name != "hidden state 1"}
     (found,) = differences(fewer, stages, stages)
-    assert found.name == "stages"
+    assert found.name == "hidden states"
 
 
 @pytest.mark.parametrize(("apart", "excused"), [(1e-7, True), (1e-3, False)])
