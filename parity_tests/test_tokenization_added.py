@@ -53,6 +53,8 @@ def test_texts_are_parted_at_added_tokens(data):
     if normalizer is not None:
         tokenizer.normalizer = normalizer
     tokenizer.add_tokens(drawn)
+    # As it reads back: a token that was added twice is live in its first form in tokenizers 0.22.
+    tokenizer = Tokenizer.from_str(tokenizer.to_str())
     spec = json.loads(tokenizer.to_str())
     built = dispatch.build_normalizer(spec["normalizer"]) if normalizer else None
     try:
