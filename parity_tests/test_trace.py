@@ -393,6 +393,8 @@ def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
 
 
 def test_what_cannot_be_traced(bert: Pair) -> None:
+    # Of an error within a model, transformers 5.0 leaves traces in it.
+    bert = replace(bert, model=deepcopy(bert.model))
     with pytest.raises(InputError, match=r"bert takes input_ids, .*, not positions"):
         bert.trace({**ENCODING, "positions": ENCODING["input_ids"]})
     with pytest.raises(InputError, match=r"PyTorch cannot run the model on input_ids \[1, 33\]"):
