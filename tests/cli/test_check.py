@@ -215,6 +215,7 @@ def test_what_was_found_is_printed(run, asked):
         "tensorflow against torch, distilbert-base-uncased-finetuned-sst-2-english, float32:",
         "DIFFERENT",
         "100 inputs, seed 0",
+        "refused by both sides: 1 inputs",
         stage,
         "alone as in a batch torch 2 of 100",
         "under XLA torch torch has no such way to run",
@@ -240,7 +241,9 @@ def test_what_changed_since_the_ledger_is_printed(run, asked):
     words = " ".join(run("check").out.split())
     assert "since the ledger then now torch 2.13.0 2.14.0 keras none 3.15" in words
     asked.gives = results.equal(3)
-    assert "since the ledger" not in run("check").out
+    out = run("check").out
+    assert "since the ledger" not in out
+    assert "refused" not in out
 
 
 def test_a_page_and_a_file_for_continuous_integration_are_written(run, asked, tmp_path):

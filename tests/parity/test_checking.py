@@ -141,6 +141,8 @@ def test_what_both_refuse_is_not_judged(found: checkpoint.Checkpoint) -> None:
     judged = check(found, "torch", cases=cases)
     assert judged.equal
     assert "24 at most" in judged.inputs[0].refused
+    assert judged.refused == 1
+    assert "  refused by both sides: 1 inputs" in str(judged).splitlines()
     with pytest.raises(InputError, match="neither side takes any of the 1 inputs"):
         check(found, "torch", cases=cases[:1])
 

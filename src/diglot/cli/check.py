@@ -163,6 +163,8 @@ def _show(found: CheckResult, console: Console) -> None:
     )
     said = f"{len(found.inputs)} inputs, seed {found.seed}; allowed: {found.tolerance}"
     console.print(said)
+    if found.refused:
+        console.print(f"refused by both sides: {found.refused} inputs")
     stages = [
         [one.name, one.absent]
         if one.absent

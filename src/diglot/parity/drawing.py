@@ -95,7 +95,8 @@ class Inputs:
 
         Args:
             examples: how many.
-            number: the seed; with the same version of Hypothesis, it gives the same cases.
+            number: the seed. It gives the same cases with the same version of Hypothesis and the
+                same modules of the user's loaded, for Hypothesis also draws constants from these.
         """
         kinds = {TEXTS: self._texts, PAIRS: self._pairs, ENCODINGS: self._encodings}
         strategy = st.one_of([kinds[form]() for form in kinds if form in self._forms])

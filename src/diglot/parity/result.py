@@ -241,6 +241,11 @@ class CheckResult:
         """Whether nothing differs."""
         return not self.failures
 
+    @property
+    def refused(self) -> int:
+        """How many inputs neither side takes."""
+        return sum(bool(one.refused) for one in self.inputs)
+
     def facts(self) -> dict[str, Any]:
         """All of it as JSON has it; a number that is not finite becomes a text."""
         return {"schema": SCHEMA, "equal": self.equal, **plain(self)}
@@ -251,6 +256,8 @@ class CheckResult:
             f"{self.against} against {self.reference}, {self.checkpoint}: {verdict}",
             f"  {len(self.inputs)} inputs, seed {self.seed}, {self.precision}, {self.tolerance}",
         ]
+        if self.refused:
+            lines.append(f"  refused by both sides: {self.refused} inputs")
         for stage in self.stages:
             said = stage.absent or (
                 f"{stage.different} of {stage.judged} differ; largest error {stage.error:.3g},"
