@@ -220,11 +220,11 @@ def test_a_side_that_is_itself_far_off_is_not_recorded(
 def test_the_coarsest_rounding_is_recorded(
     found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def half(stages: Stages, encoding: Encoding) -> Stages:
+    def coarser(stages: Stages, encoding: Encoding) -> Stages:
         return {name: one * (1 + 2e-8) for name, one in stages.items()}
 
-    sides = lambda *_: Faulty(found, precision="float64", says=half)  # noqa: E731
-    monkeypatch.setattr("diglot.parity.opening.side", sides)
+    faulty = Faulty(found, precision="float64", says=coarser)
+    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: faulty)
     ledger = record(found, tmp_path / "fine", cases=[ENCODED], precision="float64")
     assert ledger.rounding == 2.0**-52
     assert not check(found, tmp_path / "fine").equal

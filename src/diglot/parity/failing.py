@@ -40,7 +40,7 @@ class Failing:
     rule: Rule
     replay: Callable[[str, str, Case], Replay]
     folder: Path | None
-    named: bool = True
+    named: bool
 
     def of_stages(self, compared: Sequence[Compared]) -> Iterator[Failure]:
         """One failure for each stage that differs, on the smallest input that shows it."""
