@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diglot.parity.rounding import rounded_anew
+from diglot.equality.rounding import rounded_anew
 
 VOCABULARY = 60
 PAD, CLS, SEP = 0, 1, 2
@@ -117,7 +117,7 @@ class Subject:
     @property
     def takes_types(self) -> bool:
         """Whether two kinds of token type mean something to it."""
-        return "token_type_ids" in self.actual._taken and (
+        return "token_type_ids" in self.actual.lowered.inputs and (
             self.architecture in DECODERS or self.expected.config.type_vocab_size > 1
         )
 

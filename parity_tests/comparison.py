@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from diglot.equality.judge import PEERS, Rule, judge
+from diglot.equality.sides import Stages
 from diglot.parity import Difference
-from diglot.parity.judging import PEERS, Rule, judge
-from diglot.parity.sides import Stages
 
 from .architectures import Subject, run_tensorflow, run_torch, run_torch_anew
 

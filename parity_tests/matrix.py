@@ -10,9 +10,9 @@ from shutil import copytree, rmtree
 # Before anything imports huggingface_hub, which reads it once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from diglot.checkpoint import find
-from diglot.loading import muted
+from diglot.checkpoints import find
 from diglot.parity.ledger import record
+from diglot.quiet import transformers_muted
 
 from .checkpoints import saved
 
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     embedded = find(None)
     copytree(embedded.path, folder / embedded.name)
     for architecture in _ARCHITECTURES:
-        with muted():
+        with transformers_muted():
             saved(architecture, folder / architecture)
     for path in sorted(folder.iterdir()):
         ledger = record(path, folder / f"{path.name}.ledger")

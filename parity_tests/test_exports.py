@@ -11,8 +11,9 @@ from tests.serving.models import Models
 from tests.serving.server import Server
 
 from diglot import TextClassifier
+from diglot.endpoints import provenance
 from diglot.parity import difference, strategies
-from diglot.serving import Client, export, proof, provenance
+from diglot.serving import Client, export, proof
 from diglot.tokenization import proof as strings
 
 from .architectures import ARCHITECTURES

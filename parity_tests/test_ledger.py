@@ -8,10 +8,10 @@ from unittest import mock
 import pytest
 
 from diglot import backends
-from diglot.checkpoint import Checkpoint, find
+from diglot.checkpoints import Checkpoint, find
+from diglot.equality.sides import ClassifierSide
 from diglot.parity import check, result
 from diglot.parity.ledger import Ledger, diff, read, record
-from diglot.parity.sides import ModelSide
 
 from .checkpoints import saved
 
@@ -65,6 +65,7 @@ def test_one_element_of_one_weight(found: Checkpoint, ledgers: dict[str, Path]) 
     values = weight.numpy()
     values.flat[0] += 0.05
     weight.assign(values)
-    with mock.patch("diglot.parity.opening.side", return_value=ModelSide(found, faulty)):
+    side = ClassifierSide.of(found, faulty)
+    with mock.patch("diglot.parity.sides_by_name.side", return_value=side):
         judged = check(found, ledgers["torch"], reference="tensorflow")
     assert result.HIDDEN_STATES in {one.stage for one in judged.failures}

@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from numpy.typing import NDArray
 
 import diglot
-from diglot import checkpoint
+from diglot import checkpoints
+from diglot.checkpoints import torch_model
 from diglot.parity import strategies
 
 from .architectures import Subject
@@ -19,8 +20,8 @@ from .test_worked_example import minilm
 
 @cache
 def subject() -> Subject:
-    found = checkpoint.find(minilm())
-    model = found.load_torch(head=False)
+    found = checkpoints.find(minilm())
+    model = torch_model.load(found, head=False)
     actual = diglot.TFAutoModel.from_pretrained(found)
     return Subject("MiniLM", model, deepcopy(model).double(), actual)
 

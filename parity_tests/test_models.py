@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diglot.parity.sides import Stages
+from diglot.equality.sides import Stages
 
 from .architectures import (
     ARCHITECTURES,

@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 import torch
 
-from diglot import TFAutoModelForSequenceClassification, predictions
+from diglot import TFAutoModelForSequenceClassification
+from diglot.equality.sides import Stages
+from diglot.heads import sequence_classification
 from diglot.lowering import REGISTRY
-from diglot.parity.sides import Stages
 
 from .architectures import Subject, reading, run_tensorflow, torch_model
 from .comparison import assert_equal, differences
@@ -142,5 +143,5 @@ def with_logits(row: list[float]) -> Stages:
     return {
         "hidden state 0": hidden,
         "logits": logits,
-        "probabilities": predictions.scores(logits, "softmax"),
+        "probabilities": sequence_classification.scores(logits, "softmax"),
     }

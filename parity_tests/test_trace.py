@@ -19,7 +19,7 @@ from packaging.version import Version
 from diglot import TFAutoModelForSequenceClassification
 from diglot.errors import InputError, LoweringError
 from diglot.lowering import REGISTRY
-from diglot.lowering.promotion import convert
+from diglot.lowering.passes.promotion import convert
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
 
@@ -378,7 +378,7 @@ def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.Monke
 
 
 def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
-    from diglot.parity.tolerance import BUDGET
+    from diglot.equality.tolerance import BUDGET
     from diglot.parity.trace.walk import Walk
 
     inputs = {name: torch.from_numpy(one) for name, one in ENCODING.items()}
@@ -470,9 +470,9 @@ def test_what_half_precision_cannot_hold(bert: Pair) -> None:
 
 def test_what_rounding_may_do_to_an_operator(bert: Pair) -> None:
     """A sum may be off by the rounding of its parts; of one number nothing is to be magnified."""
-    from diglot.parity.tolerance import BUDGET
-    from diglot.parity.trace.judging import judged, leniency
-    from diglot.parity.trace.readings import DOUBLED, TorchReading
+    from diglot.equality.tolerance import BUDGET
+    from diglot.parity.trace.operators import judged, leniency
+    from diglot.parity.trace.values import DOUBLED, TorchReading
 
     nodes = {node.target: node for node in reversed(bert.graph.nodes)}
     linear, gelu = nodes[aten.linear.default], nodes[aten.gelu.default]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diglot import TextClassifier, backends, checkpoint
+from diglot import TextClassifier, backends, checkpoints
 from diglot.backends import Backend
 from diglot.backends.torch import TorchBackend
 from diglot.errors import (
@@ -128,7 +128,7 @@ def test_a_third_backend_comes_from_a_package_of_its_own(tiny: Path, tmp_path: P
         textwrap.dedent("""
             import numpy as np
 
-            from diglot import predictions
+            from diglot.heads import sequence_classification
             from diglot.backends import Outputs
 
 
@@ -145,7 +145,7 @@ def test_a_third_backend_comes_from_a_package_of_its_own(tiny: Path, tmp_path: P
                     return Outputs(np.stack([8.0 - tokens, tokens - 8.0], axis=1))
 
                 def probabilities(self, logits, function):
-                    return predictions.scores(logits, function)
+                    return sequence_classification.scores(logits, function)
         """)
     )
     said = run(
@@ -186,7 +186,7 @@ def backend(name: str, tiny: Path) -> Backend:
 
 
 def load(name: str, folder: Path, precision: Any = "float32", device: str = "cpu") -> Backend:
-    found = checkpoint.find(folder)
+    found = checkpoints.find(folder)
     return backends.require(name).load(found, precision=precision, device=device)
 
 
@@ -305,7 +305,7 @@ def test_gpus_are_taken_where_there_are_some(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def in_torch(tiny: Path) -> TorchBackend:
-    return TorchBackend.load(checkpoint.find(tiny), precision="float32", device="cpu")
+    return TorchBackend.load(checkpoints.find(tiny), precision="float32", device="cpu")
 
 
 def test_a_failure_of_pytorch_is_told_with_the_shapes(

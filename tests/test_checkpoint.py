@@ -10,7 +10,7 @@ import torch
 import transformers
 
 from diglot import embedded
-from diglot.checkpoint import Checkpoint, find
+from diglot.checkpoints import Checkpoint, find, torch_model
 from diglot.errors import (
     CheckpointNotFoundError,
     InputError,
@@ -336,7 +336,7 @@ def test_the_model_takes_as_many_tokens_as_it_says_and_no_more(
     folder = save_tiny(f"{architecture}ForSequenceClassification", **special | options)
     edit(folder, "tokenizer_config.json", model_max_length=None)
     checkpoint = find(folder)
-    model = checkpoint.load_torch()
+    model = torch_model.load(checkpoint)
 
     def run(tokens: int) -> torch.Size:
         ids = torch.full((1, tokens), 7)
@@ -395,10 +395,10 @@ def test_a_checkpoint_s_own_code_is_not_run(odd):
 def test_a_checkpoint_s_own_code_is_run_if_it_is_trusted(odd):
     checkpoint = find(odd, trust_remote_code=True)
 
-    model = checkpoint.load_torch()
+    model = torch_model.load(checkpoint)
 
     assert type(model).__name__ == "OddModel"
-    assert type(checkpoint.load_torch(head=False)).__name__ == "OddBase"
+    assert type(torch_model.load(checkpoint, head=False)).__name__ == "OddBase"
     assert checkpoint.input_names == ("input_ids", "attention_mask")
     assert model(input_ids=torch.tensor([[2, 5, 3]])).logits.shape == (1, 2)
 
@@ -407,7 +407,7 @@ def test_an_architecture_that_cannot_classify(save_tiny):
     checkpoint = find(save_tiny("VisualBertModel"))
 
     with pytest.raises(UnknownArchitectureError) as caught:
-        checkpoint.load_torch()
+        torch_model.load(checkpoint)
 
     assert "a sequence-classification class for the model_type 'visual_bert'" in str(caught.value)
 
@@ -416,7 +416,7 @@ def test_an_architecture_without_a_base_model(tiny_copy):
     edit(tiny_copy, model_type="upernet")
 
     with pytest.raises(UnknownArchitectureError, match="a base model for the model_type 'upernet'"):
-        find(tiny_copy).load_torch(head=False)
+        torch_model.load(find(tiny_copy), head=False)
 
 
 def test_the_default_checkpoint_is_a_whole_one():
@@ -426,6 +426,6 @@ def test_the_default_checkpoint_is_a_whole_one():
     assert checkpoint.labels == ("NEGATIVE", "POSITIVE")
     assert checkpoint.input_names == ("input_ids", "attention_mask")
     assert checkpoint.max_tokens == 512
-    assert type(checkpoint.load_torch()) is transformers.DistilBertForSequenceClassification
+    assert type(torch_model.load(checkpoint)) is transformers.DistilBertForSequenceClassification
     ids = [101, 1045, 5223, 2023, 2061, 2172, 999, 102]
     assert checkpoint.tokenizer("I hate this so much!")["input_ids"] == ids

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from tokenizers import Regex, normalizers
 
 import diglot
-from diglot import TextClassifier, checkpoint, predictions
-from diglot.backends import Outputs
+from diglot import TextClassifier, checkpoints
 from diglot.errors import CheckpointNotFoundError, InputError, SettingsError
+from diglot.heads import sequence_classification
+from diglot.types import Outputs
 
 
 class Recorder:
@@ -35,7 +36,7 @@ class Recorder:
         layer = encoding["input_ids"][:, :, None].astype(np.float32)
         return Outputs(logits, (layer, layer) if hidden_states else ())
 
-    probabilities = staticmethod(predictions.scores)
+    probabilities = staticmethod(sequence_classification.scores)
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -51,7 +52,7 @@ def recorder() -> Recorder:
 @pytest.fixture
 def recorded(tiny: Path, recorder: Recorder) -> TextClassifier:
     """A classifier that says POSITIVE of texts of more than five tokens, NEGATIVE of shorter."""
-    return TextClassifier(checkpoint.find(tiny), recorder, batch_size=2)
+    return TextClassifier.from_checkpoint(checkpoints.find(tiny), recorder, batch_size=2)
 
 
 @pytest.fixture(scope="module", params=["torch", "tensorflow"])
@@ -296,7 +297,7 @@ def test_a_long_text_is_cut_to_what_the_model_takes(
 def test_pairs_are_cut_as_the_tokenizer_cuts_them(
     tiny: Path, first: Any, second: Any, limit: int, truncation: Any
 ) -> None:
-    classifier = TextClassifier(checkpoint.find(tiny), Recorder())
+    classifier = TextClassifier.from_checkpoint(checkpoints.find(tiny), Recorder())
     pair = [f"{text} " * times + "." for text, times in (first, second)]
     options = {"truncation": truncation, "max_length": limit}
     try:
@@ -399,9 +400,9 @@ def test_padding_on_the_left_is_not_needed_among_texts_of_one_length(
 @pytest.fixture
 def padless(tiny: Path, recorder: Recorder) -> TextClassifier:
     """As with GPT-2: the tokenizer has no pad token."""
-    found = checkpoint.find(tiny)
+    found = checkpoints.find(tiny)
     found.tokenizer.pad_token = None
-    return TextClassifier(found, recorder)
+    return TextClassifier.from_checkpoint(found, recorder)
 
 
 def test_without_a_pad_token_each_text_is_a_batch(
@@ -424,9 +425,9 @@ def test_without_a_pad_token_one_encoding_holds_one_length(padless: TextClassifi
 
 
 def test_a_pad_token_that_the_model_does_not_know_is_none(tiny: Path, recorder: Recorder) -> None:
-    found = checkpoint.find(tiny)
+    found = checkpoints.find(tiny)
     found.config.pad_token_id = 7
-    TextClassifier(found, recorder)([SHORT, LONG])
+    TextClassifier.from_checkpoint(found, recorder)([SHORT, LONG])
     assert recorder.shapes == [(1, 4), (1, 8)]
 
 
@@ -468,9 +469,9 @@ def test_an_empty_second_text_is_one_that_is_not_there(recorded: TextClassifier)
 
 
 def test_tokenizers_written_in_python_serve_as_well(tiny: Path, recorder: Recorder) -> None:
-    found = checkpoint.find(tiny)
+    found = checkpoints.find(tiny)
     found.__dict__["tokenizer"] = transformers.ByT5Tokenizer(model_max_length=24)
-    classifier = TextClassifier(found, recorder)
+    classifier = TextClassifier.from_checkpoint(found, recorder)
     assert classifier.encode(["é", "ab"]).input_ids.tolist() == [[198, 172, 1], [100, 101, 1]]
     assert labels(classifier(["a", "abcdef", {"text": "abc", "text_pair": "def"}])) == [
         "NEGATIVE",
@@ -597,7 +598,7 @@ def test_options_come_too_late_for_an_encoding(recorded: TextClassifier) -> None
 
 def test_defaults_hold_until_a_call_says_otherwise(tiny: Path, recorder: Recorder) -> None:
     made = TextClassifier(
-        checkpoint.find(tiny), recorder, top_k=None, function_to_apply="none", max_length=3
+        checkpoints.find(tiny), recorder, top_k=None, function_to_apply="none", max_length=3
     )
     # The list in a list is transformers' own, for a top_k that the call itself does not give.
     everything = [{"label": "NEGATIVE", "score": 2.0}, {"label": "POSITIVE", "score": -2.0}]
@@ -621,7 +622,7 @@ def test_wrong_defaults_are_refused_when_it_is_made(
     tiny: Path, recorder: Recorder, wrong: Any
 ) -> None:
     with pytest.raises(InputError, match=next(iter(wrong))):
-        TextClassifier(checkpoint.find(tiny), recorder, **wrong)
+        TextClassifier.from_checkpoint(checkpoints.find(tiny), recorder, **wrong)
 
 
 def test_it_says_what_it_is(recorded: TextClassifier, tiny: Path) -> None:

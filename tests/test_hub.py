@@ -12,8 +12,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from diglot import hub
-from diglot.checkpoint import find
+from diglot.checkpoints import find, hub, torch_model
 from diglot.errors import CheckpointNotFoundError, HubUnreachableError, UnsafeWeightsError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -109,7 +108,7 @@ def test_a_checkpoint_is_fetched_with_its_commit(tiny, serve, cache):
     assert checkpoint.path.is_relative_to(cache)
     assert contents(checkpoint.path) == contents(tiny)
     assert checkpoint.labels == ("NEGATIVE", "POSITIVE")
-    assert type(checkpoint.load_torch()).__name__ == "BertForSequenceClassification"
+    assert type(torch_model.load(checkpoint)).__name__ == "BertForSequenceClassification"
 
 
 def test_only_what_a_classifier_is_made_of_is_fetched(serve):
@@ -154,7 +153,7 @@ def test_weights_that_are_only_a_pickle_on_the_hub(tiny, serve):
     checkpoint = find("org/name")
 
     with pytest.raises(UnsafeWeightsError, match=r"only as a pickle \(pytorch_model.bin\)"):
-        checkpoint.load_torch()
+        torch_model.load(checkpoint)
 
     assert not checkpoint.path.joinpath("pytorch_model.bin").exists()
 
@@ -235,7 +234,7 @@ def test_a_cache_that_another_tool_filled(tiny, cache, revision):
     checkpoint = find("org/name", revision=revision)
 
     assert (checkpoint.path, checkpoint.revision) == (snapshot, COMMIT)
-    assert checkpoint.load_torch().config.num_labels == 2
+    assert torch_model.load(checkpoint).config.num_labels == 2
 
 
 def test_a_listing_without_the_hub_is_unknown():

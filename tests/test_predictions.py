@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from transformers import BertConfig
 from transformers.pipelines.text_classification import TextClassificationPipeline
 
-from diglot import predictions
 from diglot.errors import InputError
-from diglot.predictions import UNSET
+from diglot.heads import sequence_classification
+from diglot.heads.sequence_classification import UNSET
 
 PROBLEMS = [None, "regression", "single_label_classification", "multi_label_classification"]
 
@@ -37,9 +37,9 @@ def theirs(logits: list[float], config: BertConfig, **options: Any) -> Any:
 
 
 def ours(logits: list[float], config: BertConfig, requested: str | None, top_k: Any) -> Any:
-    function = predictions.score_function(config, requested)
-    scores = predictions.scores(np.array([logits], np.float32), function)
-    return predictions.select(scores[0], list(config.id2label.values()), top_k)
+    function = sequence_classification.score_function(config, requested)
+    scores = sequence_classification.scores(np.array([logits], np.float32), function)
+    return sequence_classification.select(scores[0], list(config.id2label.values()), top_k)
 
 
 any_logits = st.lists(st.floats(width=32), min_size=1, max_size=5)
@@ -80,45 +80,49 @@ def test_it_is_transformers_postprocess_bit_for_bit(
 def test_the_head_decides_the_function(
     labels: int, problem_type: str | None, function: str
 ) -> None:
-    assert predictions.score_function(config(labels, problem_type)) == function
+    assert sequence_classification.score_function(config(labels, problem_type)) == function
 
 
 def test_the_configuration_decides_where_the_head_does_not() -> None:
     unusual = SimpleNamespace(problem_type=None, num_labels=0, function_to_apply="sigmoid")
-    assert predictions.score_function(unusual) == "sigmoid"  # type: ignore[arg-type]
+    assert sequence_classification.score_function(unusual) == "sigmoid"  # type: ignore[arg-type]
     del unusual.function_to_apply
-    assert predictions.score_function(unusual) == "none"  # type: ignore[arg-type]
+    assert sequence_classification.score_function(unusual) == "none"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["default", "tanh", "", 3])
 def test_an_unknown_function_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="must be one of 'softmax', 'sigmoid', 'none', not"):
-        predictions.score_function(config(2), name)
+        sequence_classification.score_function(config(2), name)
 
 
 @pytest.mark.parametrize("top_k", ["2", "", 2.0, [1]])
 def test_top_k_must_be_a_whole_number(top_k: Any) -> None:
     with pytest.raises(InputError, match="top_k must be a whole number, or None"):
-        predictions.checked_top_k(top_k)
+        sequence_classification.checked_top_k(top_k)
 
 
 def test_numbers_of_numpy_are_whole_numbers() -> None:
-    assert predictions.checked_top_k(np.int64(2)) == 2
-    assert predictions.checked_top_k(None) is None
-    assert predictions.checked_top_k(UNSET) is UNSET
+    assert sequence_classification.checked_top_k(np.int64(2)) == 2
+    assert sequence_classification.checked_top_k(None) is None
+    assert sequence_classification.checked_top_k(UNSET) is UNSET
     assert repr(UNSET) == "<unset>"
 
 
 def test_ties_go_to_the_first_label_and_a_nan_counts_as_the_best() -> None:
     labels = ["a", "b", "c"]
     tied = np.array([0.25, 0.5, 0.5], np.float32)
-    assert predictions.select(tied, labels) == {"label": "b", "score": 0.5}
-    assert [p["label"] for p in predictions.select(tied, labels, None)] == ["b", "c", "a"]
-    best = predictions.select(np.array([0.5, math.nan, 1.0]), labels)
+    assert sequence_classification.select(tied, labels) == {"label": "b", "score": 0.5}
+    assert [p["label"] for p in sequence_classification.select(tied, labels, None)] == [
+        "b",
+        "c",
+        "a",
+    ]
+    best = sequence_classification.select(np.array([0.5, math.nan, 1.0]), labels)
     assert best["label"] == "b"
     assert math.isnan(best["score"])
 
 
 def test_scores_must_be_as_many_as_labels() -> None:
     with pytest.raises(ValueError, match="zip"):
-        predictions.select(np.zeros(3), ["a", "b"], None)
+        sequence_classification.select(np.zeros(3), ["a", "b"], None)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diglot.parity.rounding import coarsest, moved, rounded_anew
+from diglot.equality.rounding import coarsest, moved, rounded_anew
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

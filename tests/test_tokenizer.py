@@ -12,7 +12,7 @@ import tokenizers
 import torch
 import transformers
 
-from diglot.checkpoint import Checkpoint, find
+from diglot.checkpoints import Checkpoint, find
 from diglot.errors import (
     BackendNotInstalledError,
     CheckpointNotFoundError,

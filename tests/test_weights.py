@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from diglot import weights
+from diglot.checkpoints import weights
 from diglot.errors import CorruptWeightsError, UnsafeWeightsError
 
 TENSORS = {"one": torch.arange(6.0).reshape(2, 3), "two": torch.tensor([1, 2], dtype=torch.int64)}

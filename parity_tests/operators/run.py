@@ -13,8 +13,8 @@ from torch.utils._pytree import tree_map_only
 
 from diglot.lowering import capture, lower
 from diglot.lowering.dtypes import to_numpy, to_tf, to_torch
+from diglot.lowering.passes.promotion import promote
 from diglot.lowering.program import apply
-from diglot.lowering.promotion import promote
 
 from .case import Call
 

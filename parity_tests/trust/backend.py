@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from diglot.backends import Outputs
 from diglot.backends.tensorflow import TensorFlowBackend
+from diglot.equality.sides import ClassifierSide, Side
 from diglot.errors import InputError
-from diglot.parity.sides import ModelSide, Side
+from diglot.types import Outputs
 
 from .fault import Fault
 from .ground import Ground
@@ -41,7 +41,7 @@ class Method:
             return self.wrong(right, *args, **options)
 
         kind: Any = type("Faulty", (TensorFlowBackend,), {self.method: method})
-        yield ModelSide(ground.checkpoint, kind(ground.model, "CPU:0"))
+        yield ClassifierSide.of(ground.checkpoint, kind(ground.model, "CPU:0"))
 
 
 def _before(change: Callable[[dict[str, Any]], Any]) -> Method:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from diglot.parity.checking import EXAMPLES
+from diglot.parity.checks import EXAMPLES
 
 from . import specificity
 from .sensitivity import Outcome

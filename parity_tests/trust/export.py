@@ -16,10 +16,10 @@ import numpy as np
 import tensorflow as tf
 
 from diglot import tokenization
-from diglot.models import recording
+from diglot.lowering import record
 from diglot.parity import BUDGET
-from diglot.serving import export, proof, publishing
-from diglot.serving.servable import Servable
+from diglot.serving import export, exports, proof
+from diglot.serving.signatures import Servable
 
 from .fault import Fault
 from .ground import Ground
@@ -120,7 +120,7 @@ FAULTS = (
     Fault(
         "labels from last to first, wherever they are written",
         "distilbert",
-        Exported(publishing, "_write", _labels_reversed),
+        Exported(exports, "_write", _labels_reversed),
     ),
     Fault(
         "labels from last to first, in the graph alone",
@@ -143,11 +143,11 @@ FAULTS = (
         "llama",
         _servable("__init__", _with(pad=lambda pad: pad + 7)),
     ),
-    Fault("float16 in one layer of an export", "bert", Exported(recording, "record", _half_layer)),
+    Fault("float16 in one layer of an export", "bert", Exported(record, "record", _half_layer)),
     Fault(
         "a bias left out of an export",
         "distilbert",
-        Exported(recording, "record", _one_weight_short),
+        Exported(record, "record", _one_weight_short),
     ),
     Fault(
         "the compiled tokenizer cuts one token early",

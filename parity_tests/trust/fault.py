@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from diglot.parity.sides import Side
+from diglot.equality.sides import Side
 from diglot.parity.trace import Step
 
 from .ground import Ground

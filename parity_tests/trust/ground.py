@@ -16,14 +16,14 @@ from unittest import mock
 import torch
 
 from diglot.backends.tensorflow import TensorFlowBackend
-from diglot.checkpoint import Checkpoint, find
-from diglot.loading import muted
+from diglot.checkpoints import Checkpoint, find, torch_model
+from diglot.equality.sides import ClassifierSide, Side
 from diglot.lowering import Program
 from diglot.models import TFAutoModelForSequenceClassification
-from diglot.parity.cases import Encoding
-from diglot.parity.sides import ModelSide, Side
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
+from diglot.quiet import transformers_muted
+from diglot.types import Encoding
 
 from .. import checkpoints
 
@@ -77,17 +77,17 @@ class Ground:
 
     @cached_property
     def _sound(self) -> torch.nn.Module:
-        return self.checkpoint.load_torch()
+        return torch_model.load(self.checkpoint)
 
     def sow(self, seed: int) -> None:
         """Write new weights into the checkpoint's folder."""
         changes = _CHANGES.get(self.architecture, {})
-        with muted():
+        with transformers_muted():
             checkpoints.model(self.architecture, seed=seed, **changes).save_pretrained(self.path)
 
     def side(self) -> Side:
         """The TensorFlow side, with whatever is planted in it now."""
-        return ModelSide(self.checkpoint, self.backend)
+        return ClassifierSide.of(self.checkpoint, self.backend)
 
     @contextmanager
     def retraced(self) -> Iterator[None]:

@@ -12,8 +12,8 @@ from unittest import mock
 from torch._ops import OpOverload
 from torch.fx import Node
 
+from diglot.equality.sides import Side
 from diglot.lowering import REGISTRY
-from diglot.parity.sides import Side
 from diglot.parity.trace import Step
 
 from .ground import Ground

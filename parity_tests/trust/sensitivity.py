@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unittest import mock
 
+from diglot.equality.cases import Case
 from diglot.errors import DiglotError
 from diglot.parity import check, shrinking, ways
-from diglot.parity.cases import Case
-from diglot.parity.failing import Failing
+from diglot.parity.failures import Failing
 from diglot.parity.result import Failure
 
 from .fault import Fault, Traceable

@@ -13,8 +13,8 @@ from unittest import mock
 from safetensors.numpy import load_file
 
 from diglot.backends.tensorflow import TensorFlowBackend
+from diglot.equality.sides import ClassifierSide
 from diglot.parity import check, keeping, ways
-from diglot.parity.sides import ModelSide
 
 from .ground import Ground
 
@@ -98,7 +98,7 @@ class Field:
         with nullcontext() if seed == WHOLE else _shortened():
             result = check(
                 self.ground.checkpoint,
-                ModelSide(self.ground.checkpoint, self._backend),
+                ClassifierSide.of(self.ground.checkpoint, self._backend),
                 precision=self.precision,
                 seed=seed,
                 **({} if seed == WHOLE else {"examples": EXAMPLES}),

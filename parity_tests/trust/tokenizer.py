@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from diglot import checkpoint as checkpoints
-from diglot.parity.sides import ModelSide, Side
+from diglot import checkpoints
+from diglot.equality.sides import ClassifierSide, Side
 
 from ..bytelevel_checkpoints import LLAMA3
 from .fault import Fault
@@ -39,7 +39,7 @@ class Setting:
             whole = json.loads(file.read_text("utf-8"))
             self.change(whole)
             file.write_text(json.dumps(whole), "utf-8")
-            yield ModelSide(checkpoints.find(folder), ground.backend)
+            yield ClassifierSide.of(checkpoints.find(folder), ground.backend)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Configured:
         """Plant it."""
         with ground.copied() as folder:
             edit(folder / "tokenizer_config.json", **{self.name: self.value})
-            yield ModelSide(checkpoints.find(folder), ground.backend)
+            yield ClassifierSide.of(checkpoints.find(folder), ground.backend)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Called:
             return self.wrong(partial(right.__call__, tokenizer), *args, **options)
 
         found.tokenizer.__class__ = type(right.__name__, (right,), {"__call__": call})
-        yield ModelSide(found, ground.backend)
+        yield ClassifierSide.of(found, ground.backend)
 
 
 def _normalizer(**changes: Any) -> Setting:

@@ -12,9 +12,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from diglot import checkpoint as checkpoints
+from diglot import checkpoints
 from diglot.backends.tensorflow import TensorFlowBackend
-from diglot.parity.sides import ModelSide, Side
+from diglot.equality.sides import ClassifierSide, Side
 from diglot.parity.trace import Step
 
 from .fault import Fault
@@ -101,7 +101,7 @@ class File:
             save_file(dict(self.wrong(weights)), folder / "model.safetensors", {"format": "pt"})
             found = checkpoints.find(folder)
             backend = TensorFlowBackend.load(found, precision="float32", device="cpu")
-            yield ModelSide(ground.checkpoint, backend)
+            yield ClassifierSide.of(ground.checkpoint, backend)
 
 
 def _exchange(*rows: int) -> Callable[[Array], Array]:

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diglot import backends, batching, predictions, settings
-from diglot import checkpoint as checkpoints
+from diglot import backends, batching, checkpoints, heads, settings
+from diglot.endpoints import layout
+from diglot.endpoints import model as exported
 from diglot.errors import InputError
 from diglot.explanation import Explanation
+from diglot.heads.sequence_classification import UNSET, TopK, checked_top_k
 from diglot.inputs import Text, items, read, read_all, streams
-from diglot.predictions import UNSET, TopK
-from diglot.preprocessing import Encoder
-from diglot.serving import layout
+from diglot.preprocessing import CheckpointEncoder
+from diglot.types import Outputs
 
 if TYPE_CHECKING:
-    from transformers import BatchEncoding
-
-    from diglot.backends import Backend, Outputs, Precision, ScoreFunction
-    from diglot.checkpoint import Checkpoint
-
-Array = NDArray[np.floating[Any]]
-
-TASKS = ("sentiment-analysis", "text-classification")
+    from diglot.backends import Backend, Model
+    from diglot.checkpoints import Checkpoint
+    from diglot.heads import Task
+    from diglot.preprocessing import Encoder
+    from diglot.types import Array, Precision, ScoreFunction
 
 # The most tokens in a batch, padding included: a full batch of 512-token texts at the usual batch
 # size. Longer texts come in smaller batches, so that memory does not grow with them.
@@ -48,21 +44,23 @@ class TextClassifier:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
-        backend: Backend,
+        task: Task,
+        encoder: Encoder,
+        model: Model,
         *,
         batch_size: int = 32,
         top_k: TopK = UNSET,
         function_to_apply: str | None = None,
-        encoder: Encoder | None = None,
         **tokenizer_options: Any,
     ) -> None:
-        """Put a checkpoint and a backend together; see :meth:`from_pretrained` for the usual way.
+        """Put a head, an encoder and a model together.
+
+        :meth:`from_pretrained` is the usual way to make a classifier.
 
         Args:
-            checkpoint: the labels, the tokenizer and the limits.
-            backend: the same checkpoint's model.
-            encoder: what takes the first step; unless given, the checkpoint's own tokenizer does.
+            task: the head, with its labels and its score function.
+            encoder: turns texts into the model's inputs.
+            model: the model.
             batch_size: the most texts in one batch.
             top_k: as in a call, for all calls that do not say otherwise.
             function_to_apply: likewise.
@@ -71,14 +69,29 @@ class TextClassifier:
         Raises:
             InputError: an option is not known, or has a wrong value.
         """
-        self._checkpoint = checkpoint
-        self._backend = backend
-        self._encoder = encoder or Encoder(checkpoint)
+        self.encoder = encoder
+        self._task = task
+        self._model = model
         self._batch_size = _checked_size(batch_size)
-        self._top_k = predictions.checked_top_k(top_k)
-        self._function = predictions.score_function(checkpoint.config, function_to_apply)
-        self._encoder.options(tokenizer_options)
+        self._top_k = checked_top_k(top_k)
+        self._function = self._named(function_to_apply) or task.function
+        self.encoder.options(tokenizer_options)
         self._tokenizer_options = tokenizer_options
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, backend: Backend, **options: Any) -> Self:
+        """Put a checkpoint and its model in a backend together.
+
+        Args:
+            checkpoint: the head, the labels, the tokenizer and the limits.
+            backend: the same checkpoint's model.
+            **options: as in the constructor.
+
+        Raises:
+            InputError: as the constructor.
+            MissingLabelsError: the checkpoint does not name its labels.
+        """
+        return cls(checkpoint.task, CheckpointEncoder(checkpoint), backend, **options)
 
     @classmethod
     def from_pretrained(
@@ -139,12 +152,9 @@ class TextClassifier:
                     f"{chosen.checkpoint} is an export, which was fixed when it was written; leave"
                     f" out {', '.join(given)}"
                 )
-            from diglot.serving.served import ServedClassifier
-
-            opened: Any = ServedClassifier.open(
-                chosen.checkpoint, batch_size=chosen.batch_size, **defaults
+            return cls(
+                *exported.open_export(chosen.checkpoint), batch_size=chosen.batch_size, **defaults
             )
-            return cast("Self", opened)
         kind = backends.require(chosen.chosen_backend())
         found = checkpoints.find(
             chosen.checkpoint,
@@ -154,25 +164,30 @@ class TextClassifier:
             trust_remote_code=trust_remote_code,
         )
         model = kind.load(found, precision=chosen.precision, device=chosen.device)
-        return cls(found, model, batch_size=chosen.batch_size, **defaults)
+        return cls.from_checkpoint(found, model, batch_size=chosen.batch_size, **defaults)
 
     @property
-    def checkpoint(self) -> Checkpoint:
-        """Where the labels, the tokenizer and the weights come from."""
-        return self._checkpoint
+    def name(self) -> str:
+        """The name of the checkpoint, or of whatever else answers."""
+        return self.encoder.name
+
+    @property
+    def task(self) -> Task:
+        """The head, with its labels and its score function."""
+        return self._task
 
     @property
     def backend(self) -> str:
         """The backend's name, such as ``"torch"``."""
-        return self._backend.name
+        return self._model.name
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the labels, in the order of the logits."""
-        return self._checkpoint.labels
+        return self._task.labels
 
     def __repr__(self) -> str:
-        return f"TextClassifier({self._checkpoint.name!r}, backend={self.backend!r})"
+        return f"TextClassifier({self.name!r}, backend={self.backend!r})"
 
     def __call__(
         self,
@@ -194,7 +209,7 @@ class TextClassifier:
                 dataset with ``__len__`` and ``__getitem__``.
             top_k: how many labels to give of each text, the best first; ``None`` for all.
             function_to_apply: ``"softmax"``, ``"sigmoid"`` or ``"none"``; the default is
-                transformers' rule (:func:`diglot.predictions.score_function`).
+                transformers' rule (:func:`diglot.heads.sequence_classification.score_function`).
             text_pair: the second text, for all inputs that bring none.
             batch_size: the most texts in one batch.
             **tokenizer_options: those of transformers' tokenizers, such as ``max_length``. Unlike
@@ -212,15 +227,18 @@ class TextClassifier:
                 an option is not known. From a stream, it comes when the faulty window is reached.
             BackendError: the model could not be run.
         """
-        chosen = self._top_k if top_k is UNSET else predictions.checked_top_k(top_k)
-        function = self._score_function(function_to_apply)
+        chosen = self._top_k if top_k is UNSET else checked_top_k(top_k)
+        function = self._named(function_to_apply) or self._function
         size = self._batch_size if batch_size is None else _checked_size(batch_size)
         options = self._options(tokenizer_options)
 
         def classify(texts: Sequence[Text], start: int | None) -> list[Any]:
-            logits = self._logits(texts, options, size, start)
-            scores = self._backend.probabilities(logits, function)
-            return [predictions.select(row, self.labels, chosen) for row in scores]
+            outputs = self._run(texts, options, size, start, function)
+            select = self._task.head.select
+            return [
+                select(dict(zip(outputs.scores, row, strict=True)), self.labels, chosen)
+                for row in zip(*outputs.scores.values(), strict=True)
+            ]
 
         def classify_all(texts: Iterable[Text]) -> Iterator[Any]:
             start = 0
@@ -243,7 +261,7 @@ class TextClassifier:
         texts: str | Sequence[str],
         text_pairs: str | Sequence[str] | None = None,
         **tokenizer_options: Any,
-    ) -> BatchEncoding:
+    ) -> Mapping[str, Any]:
         """The first step: texts to one batch of NumPy arrays, each ``[batch, tokens]``.
 
         Args:
@@ -254,7 +272,7 @@ class TextClassifier:
         Raises:
             InputError: as in a call; or the texts differ in length and the model has no padding.
         """
-        return self._encoder.encode(read_all(texts, text_pairs), self._options(tokenizer_options))
+        return self.encoder.encode(read_all(texts, text_pairs), self._options(tokenizer_options))
 
     def logits(
         self,
@@ -273,10 +291,7 @@ class TextClassifier:
             InputError: as in a call; or an encoding does not fit the model.
             BackendError: the model could not be run.
         """
-        if isinstance(texts, Mapping):
-            return self._forward(texts, text_pairs, tokenizer_options).logits
-        read = read_all(texts, text_pairs)
-        return self._logits(read, self._options(tokenizer_options), self._batch_size)
+        return self._outputs(texts, text_pairs, tokenizer_options).raw["logits"]
 
     def hidden_states(
         self,
@@ -299,9 +314,16 @@ class TextClassifier:
             BackendError: the model could not be run.
         """
         if isinstance(texts, Mapping):
-            return self._forward(texts, text_pairs, tokenizer_options, layers=True).hidden_states
-        encoding = self.encode(texts, text_pairs, **tokenizer_options)
-        return self._forward(encoding, layers=True).hidden_states
+            _refuse_options(text_pairs, tokenizer_options)
+            encoding: Mapping[str, Any] = texts
+        else:
+            encoding = self.encode(texts, text_pairs, **tokenizer_options)
+        if not self._model.shows_hidden_states:
+            raise InputError(
+                f"{self.name} is an export, which keeps no hidden states; load its checkpoint with"
+                " backend='torch' or backend='tensorflow' to see them"
+            )
+        return self._model.run(self.encoder.arrays(encoding), hidden_states=True).hidden_states
 
     def probabilities(
         self,
@@ -323,9 +345,8 @@ class TextClassifier:
             InputError: as in :meth:`logits`.
             BackendError: the model could not be run.
         """
-        function = self._score_function(function_to_apply)
-        logits = self.logits(texts, text_pairs, **tokenizer_options)
-        return self._backend.probabilities(logits, function)
+        function = self._named(function_to_apply) or self._function
+        return self._outputs(texts, text_pairs, tokenizer_options, function).scores["logits"]
 
     def explain(
         self,
@@ -345,64 +366,109 @@ class TextClassifier:
             BackendError: the model could not be run.
         """
         given = read_all(texts, text_pairs)
-        encoding = self._encoder.encode(given, self._options(tokenizer_options))
-        arrays = self._encoder.arrays(encoding)
-        outputs = self._backend.forward(arrays, hidden_states=True)
+        encoding = self.encoder.encode(given, self._options(tokenizer_options))
+        arrays = self.encoder.arrays(encoding)
+        outputs = self._model.run(arrays, function=self._function, hidden_states=True)
         return Explanation(
-            checkpoint=self._checkpoint.name,
+            checkpoint=self.name,
             backend=self.backend,
             labels=self.labels,
             function=self._function,
             texts=tuple(text.text for text in given),
             text_pairs=() if text_pairs is None else tuple(text.pair or "" for text in given),
-            tokens=self._encoder.tokens(arrays["input_ids"]),
+            tokens=self.encoder.tokens(arrays["input_ids"]),
             encoding=arrays,
             hidden_states=outputs.hidden_states,
-            logits=outputs.logits,
-            probabilities=self._backend.probabilities(outputs.logits, self._function),
+            logits=outputs.raw["logits"],
+            probabilities=outputs.scores["logits"],
         )
 
-    def _score_function(self, requested: str | None) -> ScoreFunction:
-        if requested is None:
-            return self._function
-        return predictions.score_function(self._checkpoint.config, requested)
+    def close(self) -> None:
+        """Release what the backend holds, such as a session or connections."""
+        self._model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _named(self, function: str | None) -> ScoreFunction | None:
+        return None if function is None else heads.function_named(function)
 
     def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        return self._encoder.options({**self._tokenizer_options, **given})
+        return self.encoder.options({**self._tokenizer_options, **given})
 
-    def _forward(
+    def _outputs(
         self,
-        encoding: Mapping[str, Any],
-        text_pairs: str | Sequence[str] | None = None,
-        tokenizer_options: Mapping[str, Any] = MappingProxyType({}),
-        *,
-        layers: bool = False,
+        texts: str | Sequence[str] | Mapping[str, Any],
+        text_pairs: str | Sequence[str] | None,
+        tokenizer_options: Mapping[str, Any],
+        function: ScoreFunction | None = None,
     ) -> Outputs:
-        if text_pairs is not None or tokenizer_options:
-            given = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
-            raise InputError(
-                f"{', '.join(given)} cannot be applied to what is encoded already; hand in texts,"
-                " or give it to encode()"
-            )
-        return self._backend.forward(self._encoder.arrays(encoding), hidden_states=layers)
+        """Run texts in batches, or an encoding as the one batch that it is."""
+        if isinstance(texts, Mapping):
+            _refuse_options(text_pairs, tokenizer_options)
+            return self._model.run(self.encoder.arrays(texts), function=function)
+        read = read_all(texts, text_pairs)
+        options = self._options(tokenizer_options)
+        return self._run(read, options, self._batch_size, 0, function)
 
-    def _logits(
-        self, texts: Sequence[Text], options: Mapping[str, Any], size: int, start: int | None = 0
-    ) -> Array:
+    def _run(
+        self,
+        texts: Sequence[Text],
+        options: Mapping[str, Any],
+        size: int,
+        start: int | None,
+        function: ScoreFunction | None,
+    ) -> Outputs:
+        """Encode texts, plan batches, run them, and restore the order of the texts."""
         if not texts:
-            return np.empty((0, len(self.labels)), np.float32)
-        rows = self._encoder.tokenize(texts, options, start=start)
+            nothing = {
+                name: np.empty((0, len(self.labels)), np.float32)
+                for name in self._task.head.outputs
+            }
+            return Outputs(nothing, nothing)
+        rows = self.encoder.tokenize(texts, options, start=start)
         batches = batching.buckets(
             [len(row.inputs["input_ids"]) for row in rows],
             max_tokens=_MAX_BATCH_TOKENS,
-            max_size=size if self._encoder.pads else 1,
-            padded=self._encoder.mixes(options),
+            max_size=size if self.encoder.pads else 1,
+            padded=self.encoder.mixes(options),
         )
-        results = (
-            self._backend.forward(self._encoder.pad([rows[i] for i in batch], options)).logits
+        answers = [
+            self._model.run(
+                self.encoder.pad([rows[index] for index in batch], options), function=function
+            )
             for batch in batches
+        ]
+
+        def restored(part: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+            return {
+                name: np.stack(batching.restore(batches, [arrays[name] for arrays in part]))
+                for name in part[0]
+            }
+
+        return Outputs(
+            restored([answer.raw for answer in answers]),
+            restored([answer.scores for answer in answers]),
         )
-        return np.stack(batching.restore(batches, results))
+
+
+def _refuse_options(
+    text_pairs: str | Sequence[str] | None, tokenizer_options: Mapping[str, Any]
+) -> None:
+    """Refuse what cannot be applied to an encoding.
+
+    Raises:
+        InputError: there are second texts or tokenizer options.
+    """
+    if text_pairs is not None or tokenizer_options:
+        given = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
+        raise InputError(
+            f"{', '.join(given)} cannot be applied to what is encoded already; hand in texts,"
+            " or give it to encode()"
+        )
 
 
 def pipeline(
@@ -424,11 +490,7 @@ def pipeline(
         InputError: diglot does not do that task, or an option is not known.
         DiglotError: as :meth:`TextClassifier.from_pretrained`.
     """
-    if task not in TASKS:
-        raise InputError(
-            f"the task {task!r} is not one of diglot's; it classifies texts, under the names"
-            f" {' and '.join(map(repr, TASKS))}"
-        )
+    heads.find(task)
     device = options.get("device")
     if isinstance(device, int):
         options["device"] = "cpu" if device < 0 else f"cuda:{device}"

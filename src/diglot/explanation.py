@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from diglot.text import json_number, visible
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
-    from diglot.backends import ScoreFunction
+    from diglot.types import ScoreFunction
 
 WIDTH = 80
 
@@ -121,7 +123,7 @@ class Explanation(Printable):
             "logits": _jsonable(self.logits[index]),
             "probabilities": _jsonable(self.probabilities[index]),
             "label": self.labels[best],
-            "score": _number(self.probabilities[index][best]),
+            "score": json_number(float(self.probabilities[index][best])),
         }
 
     def lines(self, width: int) -> Iterator[Line]:
@@ -135,13 +137,13 @@ class Explanation(Printable):
         yield "bold", f"3. Postprocessing: {_function(self.function)}, then the best label"
         for index, label in enumerate(self.predictions):
             rows = zip(self.labels, self.logits[index], self.probabilities[index], strict=True)
-            yield "", f"   text {index}: {_shown(label)}"
+            yield "", f"   text {index}: {visible(label)}"
             yield "dim", f"     {'label':<{_column(self.labels)}}{'logit':>13}{'score':>13}"
             for name, logit, score in rows:
                 cells = f"{_fixed(logit):>13}{_fixed(score):>13}"
                 yield (
                     "bold green" if name == label else "",
-                    f"     {_left(_shown(name), _column(self.labels))}{cells}",
+                    f"     {_left(visible(name), _column(self.labels))}{cells}",
                 )
 
 
@@ -178,7 +180,7 @@ class Difference:
 
     def to_dict(self) -> dict[str, Any]:
         """Both attributes, ready for JSON."""
-        return {"largest": _number(self.largest), "one_sided": self.one_sided}
+        return {"largest": json_number(self.largest), "one_sided": self.one_sided}
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,8 +244,8 @@ class Comparison(Printable):
         yield "", f"   largest difference of the scores: {self.probabilities}"
         for index, same in enumerate(self.same_labels):
             labels = [a.predictions[index], b.predictions[index]]
-            said = "in both" if same else f"in {a.backend}, {_shown(labels[1])} in {b.backend}"
-            yield _verdict(same), f"   text {index}: {_shown(labels[0])} {said}"
+            said = "in both" if same else f"in {a.backend}, {visible(labels[1])} in {b.backend}"
+            yield _verdict(same), f"   text {index}: {visible(labels[0])} {said}"
             yield from self._rows(index)
 
     def _rows(self, index: int) -> Iterator[Line]:
@@ -258,7 +260,7 @@ class Comparison(Printable):
             for name, x, y in zip(self.a.labels, left, right, strict=True):
                 apart = Difference.between(np.asarray(x), np.asarray(y)).largest
                 cells = f"{_fixed(x):>13}{_fixed(y):>13}{apart:>13.2e}"
-                yield "", f"     {_left(_shown(name), pad)}{cells}"
+                yield "", f"     {_left(visible(name), pad)}{cells}"
 
 
 def compare(a: Explanation, b: Explanation) -> Comparison:
@@ -303,7 +305,7 @@ def _encoding_lines(explanation: Explanation, width: int) -> Iterator[Line]:
             yield "cyan", f"     with: {_quoted(explanation.text_pairs[index], width - 35)}"
         yield from _columns(
             {
-                "tokens": [_shown(token) for token in explanation.tokens[index]],
+                "tokens": [visible(token) for token in explanation.tokens[index]],
                 **{
                     _SHORT.get(name, name): [str(number) for number in array[index].tolist()]
                     for name, array in explanation.encoding.items()
@@ -357,16 +359,11 @@ def _block(
 
 
 def _column(labels: Sequence[str]) -> int:
-    return max(8, *(cell_len(_shown(label)) + 1 for label in labels))
+    return max(8, *(cell_len(visible(label)) + 1 for label in labels))
 
 
 def _left(text: str, width: int) -> str:
     return text + " " * (width - cell_len(text))
-
-
-def _shown(text: str) -> str:
-    """The text, with what a terminal might obey or hide written as an escape."""
-    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _quoted(text: str, room: int) -> str:
@@ -389,11 +386,4 @@ def _verdict(same: bool) -> str:
 
 
 def _jsonable(values: Array) -> list[float | str]:
-    return [_number(value) for value in values]
-
-
-def _number(value: Any) -> float | str:
-    number = float(value)
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+    return [json_number(float(value)) for value in values]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from diglot.errors import InputError
 from diglot.inputs import Text, tokenizer_options
 
 if TYPE_CHECKING:
-    from transformers import BatchEncoding
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-    from diglot.checkpoint import Checkpoint
+    from diglot.checkpoints import Checkpoint
+    from diglot.types import Array
 
-# Habits from transformers that have another name here, and what to write instead.
-_OTHERWISE = {
+# Options of transformers' pipeline that have another name here, and the way to say them.
+_RENAMED_OPTIONS = {
     "return_all_scores": "write top_k=None",
     "framework": 'write backend="torch" or backend="tensorflow"',
     "dtype": 'write precision="float16" or the like, when the classifier is loaded',
@@ -28,31 +29,174 @@ _OTHERWISE = {
     "num_workers": "leave it out: texts are tokenized as they are read",
 }
 
-# What a tokenizer may return beside the model's inputs.
-_BESIDE = {"attention_mask", "token_type_ids", "special_tokens_mask", "offset_mapping", "length"}
+# The arrays that a tokenizer may return in addition to the model's inputs.
+_ADDITIONAL_ARRAYS = {
+    "attention_mask",
+    "token_type_ids",
+    "special_tokens_mask",
+    "offset_mapping",
+    "length",
+}
+
+# A text of at most this many characters for each token that fits is not worth shortening.
+_CHARACTERS_PER_TOKEN = 16
 
 
-# A text of no more characters than this for each token that is wanted is not worth shortening.
-_LONG = 16
-
-
-class Row(NamedTuple):
+class EncodedText(NamedTuple):
     """One encoded text before padding.
 
     Attributes:
-        inputs: by name of the model's input.
-        details: what a fast tokenizer knows beside: words, offsets, sequences.
+        inputs: the model's inputs by name.
+        details: the words, offsets and sequences that a fast tokenizer knows; ``None`` for others.
     """
 
     inputs: dict[str, list[int]]
-    details: Any
+    details: Any = None
 
 
-@dataclass(frozen=True)
-class Encoder:
-    """A checkpoint's tokenizer, with the limits of its model."""
+class Encoder(Protocol):
+    """Turns texts into encodings, for one model. Any number of threads may share an encoder."""
 
-    checkpoint: Checkpoint
+    @property
+    def name(self) -> str:
+        """The model's name, for messages."""
+        ...
+
+    @property
+    def forms(self) -> frozenset[str]:
+        """The forms of text that it takes: ``"texts"``, ``"pairs"``, or both."""
+        ...
+
+    @property
+    def pads(self) -> bool:
+        """Whether texts of different length can share a batch."""
+        ...
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The tokenizer's options for a call, with the defaults filled in.
+
+        Raises:
+            InputError: an option is unknown, or fixed.
+        """
+        ...
+
+    def mixes(self, options: Mapping[str, Any]) -> bool:
+        """Whether texts of different length may share a batch under these options."""
+        ...
+
+    def tokenize(
+        self, texts: Sequence[Text], options: Mapping[str, Any], *, start: int | None = 0
+    ) -> list[EncodedText]:
+        """Encode each text by itself, without padding.
+
+        Args:
+            texts: the texts, and pairs among them.
+            options: from :meth:`options`.
+            start: the index of the first text, for messages; ``None`` for a single input.
+
+        Raises:
+            InputError: a text cannot be encoded, or has no tokens or too many.
+        """
+        ...
+
+    def pad(self, rows: Sequence[EncodedText], options: Mapping[str, Any]) -> dict[str, Array]:
+        """Put rows into one batch, each array ``[batch, tokens]``.
+
+        Raises:
+            InputError: the rows differ in length, and there is no padding.
+        """
+        ...
+
+    def encode(self, texts: Sequence[Text], options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Encode all texts as one batch of NumPy arrays, each ``[batch, tokens]``.
+
+        Raises:
+            InputError: there is no text, or as :meth:`tokenize` and :meth:`pad`.
+        """
+        ...
+
+    def tokens(self, ids: Array) -> tuple[tuple[str, ...], ...]:
+        """The tokens behind ids ``[batch, tokens]``."""
+        ...
+
+    def arrays(self, encoding: Mapping[str, Any]) -> dict[str, Array]:
+        """The model's inputs in an encoding from anywhere, as NumPy arrays.
+
+        Raises:
+            InputError: the encoding holds inputs or shapes that the model does not take.
+        """
+        ...
+
+
+def model_inputs(
+    encoding: Mapping[str, Any], *, name: str, taken: Sequence[str], max_tokens: int | None
+) -> dict[str, Array]:
+    """The model's inputs in an encoding from anywhere, as NumPy arrays ``[batch, tokens]``.
+
+    Args:
+        encoding: arrays, tensors or nested lists by name.
+        name: the model's name, for messages.
+        taken: the names of the inputs that the model takes.
+        max_tokens: the longest encoding that the model takes; ``None`` where nothing bounds it.
+
+    Raises:
+        InputError: the encoding holds inputs or shapes that the model does not take.
+    """
+    if unknown := set(encoding) - set(taken) - _ADDITIONAL_ARRAYS:
+        raise InputError(
+            f"the encoding holds {', '.join(sorted(unknown))}, which {name}"
+            f" does not take; it takes {', '.join(taken)}"
+        )
+    try:
+        arrays = {name: np.asarray(encoding[name]) for name in taken if name in encoding}
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"the encoding cannot become NumPy arrays ({error}); pad it to one length, and"
+            " bring its tensors to the CPU"
+        ) from error
+    for name, array in arrays.items():
+        if array.dtype.kind not in "iub":
+            raise InputError(f"{name} must hold whole numbers, not {array.dtype}")
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
+    shape = shapes.get("input_ids", [])
+    if len(shape) != 2 or 0 in shape or any(other != shape for other in shapes.values()):
+        raise InputError(
+            "an encoding needs input_ids of the shape [batch, tokens], with one text and one"
+            f" token at least, and the rest of the same shape; it has {shapes or 'nothing'}"
+        )
+    if max_tokens is not None and shape[1] > max_tokens:
+        raise InputError(
+            f"the encoding is {shape[1]} tokens long, and {name} takes {max_tokens}"
+            " at most; encode the texts with truncation"
+        )
+    return arrays
+
+
+class CheckpointEncoder:
+    """The tokenizer of a checkpoint, with the limits of its model; satisfies :class:`Encoder`.
+
+    A fast tokenizer keeps truncation and padding as state, so an encoder has a tokenizer of its
+    own, and one thread at a time uses it.
+
+    Attributes:
+        checkpoint: the checkpoint.
+    """
+
+    forms = frozenset({"texts", "pairs"})
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self._lock = RLock()
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self.checkpoint.name
+
+    @cached_property
+    def _tokenizer(self) -> PreTrainedTokenizerBase:
+        with self._lock:
+            return copy.deepcopy(self.checkpoint.tokenizer)
 
     @cached_property
     def pads(self) -> bool:
@@ -63,7 +207,7 @@ class Encoder:
         count positions by it.
         """
         known = self.checkpoint.config.get_text_config().pad_token_id
-        return known is not None and self.checkpoint.tokenizer.pad_token_id == known
+        return known is not None and self._tokenizer.pad_token_id == known
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The tokenizer's options: those given, and truncation to what the model takes.
@@ -74,7 +218,7 @@ class Encoder:
         allowed = tokenizer_options()
         for name in given:
             if name not in allowed:
-                hint = _OTHERWISE.get(name, f"the options are {', '.join(sorted(allowed))}")
+                hint = _RENAMED_OPTIONS.get(name, f"the options are {', '.join(sorted(allowed))}")
                 raise InputError(f"{name!r} is not an option here; {hint}")
         options = {"verbose": False, **given}
         if options.get("truncation") is None:
@@ -94,12 +238,12 @@ class Encoder:
         """
         if options["padding"] == "max_length":
             return True
-        side = options.get("padding_side") or self.checkpoint.tokenizer.padding_side
+        side = options.get("padding_side") or self._tokenizer.padding_side
         return options["padding"] not in (False, "do_not_pad") and side == "right"
 
     def tokenize(
         self, texts: Sequence[Text], options: Mapping[str, Any], *, start: int | None = 0
-    ) -> list[Row]:
+    ) -> list[EncodedText]:
         """Encode each text by itself, without padding.
 
         Args:
@@ -115,18 +259,18 @@ class Encoder:
         # Given one pair alone, as the pipeline gives it, transformers may take an empty second text
         # for none; given several at once, it never does.
         empty = [[index] for index, text in enumerate(texts) if text.pair == ""]
-        rows: dict[int, Row] = {}
+        rows: dict[int, EncodedText] = {}
         for indices in filter(None, (single, paired, *empty)):
             encoding = self._call([texts[index] for index in indices], options)
             names = [name for name in self.checkpoint.input_names if name in encoding]
             for place, index in enumerate(indices):
                 inputs = {name: encoding[name][place] for name in names}
-                rows[index] = Row(inputs, encoding.encodings and encoding.encodings[place])
+                rows[index] = EncodedText(inputs, encoding.encodings and encoding.encodings[place])
                 where = None if start is None else start + index
                 self._check_length(len(inputs["input_ids"]), where)
         return [rows[index] for index in range(len(texts))]
 
-    def pad(self, rows: Sequence[Row], options: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    def pad(self, rows: Sequence[EncodedText], options: Mapping[str, Any]) -> dict[str, Array]:
         """Put rows into one encoding, each array ``[batch, tokens]``.
 
         Args:
@@ -144,15 +288,16 @@ class Encoder:
                 )
             return {name: np.array([row.inputs[name] for row in rows]) for name in rows[0].inputs}
         try:
-            padded = self.checkpoint.tokenizer.pad(
-                [row.inputs for row in rows],
-                padding=options["padding"],
-                max_length=options.get("max_length"),
-                pad_to_multiple_of=options.get("pad_to_multiple_of"),
-                padding_side=options.get("padding_side"),
-                return_tensors="np",
-                verbose=False,
-            )
+            with self._lock:
+                padded = self._tokenizer.pad(
+                    [row.inputs for row in rows],
+                    padding=options["padding"],
+                    max_length=options.get("max_length"),
+                    pad_to_multiple_of=options.get("pad_to_multiple_of"),
+                    padding_side=options.get("padding_side"),
+                    return_tensors="np",
+                    verbose=False,
+                )
         except ValueError as error:
             raise InputError(f"the tokenizer cannot pad the texts: {error}") from error
         return dict(padded)
@@ -172,7 +317,7 @@ class Encoder:
         details = [row.details for row in rows]
         if None in details:
             return BatchEncoding(arrays)
-        tokenizer = self.checkpoint.tokenizer
+        tokenizer = self._tokenizer
         for each in details:
             each.pad(
                 arrays["input_ids"].shape[1],
@@ -183,47 +328,15 @@ class Encoder:
             )
         return BatchEncoding(arrays, encoding=details)
 
-    def tokens(self, ids: NDArray[Any]) -> tuple[tuple[str, ...], ...]:
+    def tokens(self, ids: Array) -> tuple[tuple[str, ...], ...]:
         """The tokens behind ids ``[batch, tokens]``."""
-        spell = self.checkpoint.tokenizer.convert_ids_to_tokens
-        return tuple(tuple(spell(row.tolist())) for row in ids)
+        names = self._tokenizer.convert_ids_to_tokens
+        return tuple(tuple(names(row.tolist())) for row in ids)
 
-    def arrays(self, encoding: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The model's inputs in an encoding from anywhere, as NumPy arrays.
-
-        Raises:
-            InputError: it holds what the model does not take, or in a shape that it does not.
-        """
-        taken = self.checkpoint.input_names
-        if unknown := set(encoding) - set(taken) - _BESIDE:
-            raise InputError(
-                f"the encoding holds {', '.join(sorted(unknown))}, which {self.checkpoint.name}"
-                f" does not take; it takes {', '.join(taken)}"
-            )
-        try:
-            arrays = {name: np.asarray(encoding[name]) for name in taken if name in encoding}
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"the encoding cannot become NumPy arrays ({error}); pad it to one length, and"
-                " bring its tensors to the CPU"
-            ) from error
-        for name, array in arrays.items():
-            if array.dtype.kind not in "iub":
-                raise InputError(f"{name} must hold whole numbers, not {array.dtype}")
-        shapes = {name: list(array.shape) for name, array in arrays.items()}
-        shape = shapes.get("input_ids", [])
-        if len(shape) != 2 or 0 in shape or any(other != shape for other in shapes.values()):
-            raise InputError(
-                "an encoding needs input_ids of the shape [batch, tokens], with one text and one"
-                f" token at least, and the rest of the same shape; it has {shapes or 'nothing'}"
-            )
-        most = self.checkpoint.max_tokens
-        if most is not None and shape[1] > most:
-            raise InputError(
-                f"the encoding is {shape[1]} tokens long, and {self.checkpoint.name} takes {most}"
-                " at most; encode the texts with truncation"
-            )
-        return arrays
+    def arrays(self, encoding: Mapping[str, Any]) -> dict[str, Array]:
+        """The model's inputs in an encoding from anywhere; see :func:`model_inputs`."""
+        taken, most = self.checkpoint.input_names, self.checkpoint.max_tokens
+        return model_inputs(encoding, name=self.name, taken=taken, max_tokens=most)
 
     def _call(self, texts: Sequence[Text], options: Mapping[str, Any]) -> BatchEncoding:
         """Lists, not padded, of texts that are all single or all pairs."""
@@ -231,55 +344,60 @@ class Encoder:
         firsts: Any = [text.text for text in texts]
         seconds: Any = None
         if texts[0].pair is not None:
-            within = [self.within_reach(text, options) for text in texts]
-            firsts, seconds = [text.text for text in within], [text.pair for text in within]
+            shortened = [self._shortened(text, options) for text in texts]
+            firsts, seconds = [text.text for text in shortened], [text.pair for text in shortened]
         alone = seconds == [""]
         if alone:
             firsts, seconds = firsts[0], ""
         try:
-            encoding = self.checkpoint.tokenizer(
-                firsts, seconds, return_attention_mask=True, **options
-            )
+            with self._lock:
+                encoding = self._tokenizer(firsts, seconds, return_attention_mask=True, **options)
         except Exception as error:  # the fast tokenizers raise no narrower class
             raise InputError(f"the tokenizer cannot encode the texts: {error}") from error
         if alone:
             encoding.data = {name: [value] for name, value in encoding.items()}
         return encoding
 
-    def within_reach(self, text: Text, options: Mapping[str, Any]) -> Text:
-        """As much of a pair of long texts as truncation looks at, if it is surely all the same.
+    def _shortened(self, text: Text, options: Mapping[str, Any]) -> Text:
+        """Cut the ends of an over-long pair before tokenizing, if the tokens provably stay.
 
-        The tokenizers library puts every part that it cuts from the one text of a pair together
-        with every part of the other, only to drop them: two texts of 8,000 tokens, cut to 32, take
-        8 GB. Here their ends are left out beforehand.
+        To truncate a pair, the tokenizers library combines every overflowing part of one text with
+        every part of the other, and then drops them: two texts of 8,000 tokens, cut to 32, take
+        8 GB.
         """
-        tokenizer = self.checkpoint.tokenizer
         limit = options.get("max_length") or 0
         both = text.text, text.pair or ""
         if (
-            max(map(len, both)) <= _LONG * limit
+            max(map(len, both)) <= _CHARACTERS_PER_TOKEN * limit
             or options["truncation"] in (False, "do_not_truncate")
-            or tokenizer.truncation_side != "right"
-            # Room for less than the special tokens makes the library truncate nothing at all.
-            or limit <= tokenizer.num_special_tokens_to_add(pair=True)
+            or self._tokenizer.truncation_side != "right"
+            # With room for less than the special tokens, the library does not truncate at all.
+            or limit <= self._tokenizer.num_special_tokens_to_add(pair=True)
         ):
             return text
-        alone = {**options, "truncation": False, "add_special_tokens": False}
-        whole = [tokenizer(each, **alone) for each in both]
+        whole = [self._tokenized_alone(each, options) for each in both]
         if not whole[0].is_fast:
             return text
-        before = [encoding["input_ids"] for encoding in whole]
-        # Which of the two is longer decides on the last token that there is room for.
-        longer = len(before[0]) > len(before[1])
+        ids = [encoding["input_ids"] for encoding in whole]
+        # The longer of the two loses the last token if the room is odd.
+        first_longer = len(ids[0]) > len(ids[1])
+        kept = (2 * limit + first_longer, 2 * limit)
         starts = [
-            each[: encoding.encodings[0].offsets[most - 1][1]] if len(ids) > most else each
-            for each, encoding, ids, most in zip(
-                both, whole, before, (2 * limit + longer, 2 * limit), strict=True
-            )
+            each[: encoding.encodings[0].offsets[most - 1][1]]
+            if len(encoding["input_ids"]) > most
+            else each
+            for each, encoding, most in zip(both, whole, kept, strict=True)
         ]
-        after = [tokenizer(start, **alone)["input_ids"] for start in starts]
-        same = all(x[:limit] == y[:limit] for x, y in zip(before, after, strict=True))
-        return Text(*starts) if same and longer == (len(after[0]) > len(after[1])) else text
+        new_ids = [self._tokenized_alone(start, options)["input_ids"] for start in starts]
+        same = all(old[:limit] == new[:limit] for old, new in zip(ids, new_ids, strict=True))
+        same_order = first_longer == (len(new_ids[0]) > len(new_ids[1]))
+        return Text(*starts) if same and same_order else text
+
+    def _tokenized_alone(self, text: str, options: Mapping[str, Any]) -> BatchEncoding:
+        """One text without truncation and special tokens."""
+        alone = {**options, "truncation": False, "add_special_tokens": False}
+        with self._lock:
+            return self._tokenizer(text, **alone)
 
     def _check_length(self, tokens: int, index: int | None) -> None:
         where = "the text" if index is None else f"the text at index {index}"

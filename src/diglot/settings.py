@@ -8,6 +8,7 @@ the working directory or the nearest folder above that has either.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -27,8 +28,8 @@ from pydantic import (
 )
 
 from diglot import backends
-from diglot.backends import Precision
 from diglot.errors import SettingsError
+from diglot.types import Precision
 
 PREFIX = "DIGLOT_"
 
@@ -42,6 +43,13 @@ _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
 def _registered(name: str) -> str:
     if name not in backends.names():
         raise ValueError(f"no installed package provides a backend {name!r}")
+    return name
+
+
+def _device(name: str) -> str:
+    """The same name, if a registered backend may have such a device."""
+    if not any(re.fullmatch(backends.find(one).devices, name) for one in backends.names()):
+        raise ValueError(f"no registered backend has a device {name!r}")
     return name
 
 
@@ -71,7 +79,7 @@ class Settings(BaseModel):
     checkpoint: Annotated[str, BeforeValidator(_text), Field(min_length=1)] | None = None
     backend: Annotated[str, AfterValidator(_registered)] | None = None
     precision: Precision = "float32"
-    device: Annotated[str, Field(pattern=r"^(cpu|mps|cuda(:\d+)?)$")] | None = None
+    device: Annotated[str, AfterValidator(_device)] | None = None
     batch_size: Annotated[PositiveInt, BeforeValidator(_number)] = 32
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -137,7 +145,8 @@ def allowed(key: str) -> str:
         case "precision":
             return f"one of {', '.join(get_args(Precision))}"
         case "device":
-            return "cpu, mps, cuda, or cuda:N for the GPU of that number"
+            forms = {one: backends.find(one).devices for one in backends.names()}
+            return "; ".join(f"for {one} what matches {form}" for one, form in forms.items())
         case "batch_size":
             return "a whole number above 0"
         case _:

@@ -1,27 +1,14 @@
-"""Transformers' tokenizers, with TensorFlow tensors as well.
-
-transformers 5 no longer makes TensorFlow tensors. Everything else here is its own tokenizer: the
-same class by name, the same arguments, the same ``BatchEncoding``.
-"""
+"""``AutoTokenizer``: the tokenizer of a checkpoint, as transformers names the class."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from diglot.checkpoint import Checkpoint, find
-from diglot.errors import BackendNotInstalledError, InputError, MissingTokenizerError
+from diglot.checkpoints import Checkpoint, find, tokenizer
 
 if TYPE_CHECKING:
-    import numpy as np
-    import tensorflow as tf
-    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
-
-# The module that each value of return_tensors needs, which is also the extra that installs it.
-_FRAMEWORKS: Final = {"pt": "torch", "tf": "tensorflow", "np": "numpy"}
 
 
 class AutoTokenizer:
@@ -54,132 +41,7 @@ class AutoTokenizer:
             HubUnreachableError: it is not in the cache, and the hub cannot be asked.
             MissingTokenizerError: the checkpoint has no tokenizer that transformers can load.
         """
-        import transformers
-
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = find(checkpoint, revision=revision, trust_remote_code=trust_remote_code)
-        path = checkpoint.path
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(
-                path,
-                trust_remote_code=checkpoint.trust_remote_code,
-                local_files_only=True,
-                **kwargs,
-            )
-        except Exception as error:
-            raise MissingTokenizerError(
-                f"transformers cannot load a tokenizer from {path}: {error}"
-            ) from error
-        # Without them, transformers 5 quietly makes a tokenizer with an empty vocabulary.
-        names = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
-        if tokenizer.vocab_files_names and not any((path / name).is_file() for name in names):
-            raise MissingTokenizerError(
-                f"{path} has no vocabulary: expected one of {', '.join(names)}. Save the tokenizer"
-                " beside the model with its save_pretrained."
-            )
-        parent: Any = type(tokenizer)
-        tokenizer.__class__ = _subclass(parent)
-        return tokenizer
-
-
-class _TensorFlowTensors:
-    """Adds ``"tf"`` to what ``return_tensors`` takes, and leaves the rest to the parent."""
-
-    def __call__(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        encoding = parent.__call__(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(encoding, return_tensors)
-
-    def encode(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        ids = parent.encode(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(ids, return_tensors)
-
-    def pad(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        encoding = parent.pad(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(encoding, return_tensors)
-
-    def apply_chat_template(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        asked = _asked(return_tensors)
-        encoding = parent.apply_chat_template(*args, return_tensors=asked, **kwargs)
-        return _given(encoding, return_tensors)
-
-    def decode(self, token_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        parent: Any = super()
-        if _is_tensorflow(token_ids):
-            token_ids = token_ids.numpy()
-        return parent.decode(token_ids, *args, **kwargs)
-
-    def __reduce__(self) -> Any:
-        return _revive, (type(self).__mro__[2],), self.__getstate__()
-
-
-@cache
-def _subclass(parent: Any) -> Any:
-    """The parent with TensorFlow tensors.
-
-    It goes by the parent's name, which ``save_pretrained`` writes down for transformers to find.
-    """
-    names = {"__module__": parent.__module__, "__qualname__": parent.__qualname__}
-    return type(parent.__name__, (_TensorFlowTensors, parent), {"__doc__": parent.__doc__, **names})
-
-
-def _revive(parent: Any) -> Any:
-    tokenizer_class = _subclass(parent)
-    return tokenizer_class.__new__(tokenizer_class)
-
-
-def _asked(return_tensors: Any) -> str | None:
-    """What the parent is asked for: NumPy in place of TensorFlow.
-
-    Raises:
-        InputError: there is no such kind of tensor.
-        BackendNotInstalledError: its framework is not installed.
-    """
-    if not return_tensors:
-        return None
-    kind = str(getattr(return_tensors, "value", return_tensors))
-    if kind not in _FRAMEWORKS:
-        raise InputError(
-            f"return_tensors={kind!r} is not known; it is one of"
-            f" {', '.join(map(repr, _FRAMEWORKS))}, or None for lists"
-        )
-    framework = _FRAMEWORKS[kind]
-    if importlib.util.find_spec(framework) is None:
-        raise BackendNotInstalledError(
-            f"return_tensors={kind!r} needs {framework}, which is not installed; run:"
-            f" python -m pip install 'diglot[{framework}]'"
-        )
-    return "np" if kind == "tf" else kind
-
-
-def _given(encoding: Any, return_tensors: Any) -> Any:
-    """The parent's answer, its arrays made TensorFlow tensors where that was asked for."""
-    import numpy as np
-
-    if return_tensors != "tf":
-        return encoding
-    if isinstance(encoding, np.ndarray):
-        return _tensor(encoding, "input_ids")
-    if not isinstance(encoding, str):
-        for key, value in encoding.items():
-            encoding[key] = _tensor(value, key)
-    return encoding
-
-
-def _tensor(array: NDArray[np.integer[Any]], key: str) -> tf.Tensor:
-    import tensorflow as tf
-
-    if array.dtype == object:
-        raise InputError(
-            f"the rows of {key!r} have different lengths"
-            f" ({', '.join(map(str, sorted({len(row) for row in array})))}), so they are no tensor;"
-            " pass padding=True, and truncation=True where some are too long"
-        )
-    return tf.constant(array, tf.int32)
-
-
-def _is_tensorflow(value: Any) -> bool:
-    return type(value).__module__.startswith("tensorflow.")
+        trust_remote_code = checkpoint.trust_remote_code
+        return tokenizer.load(checkpoint.path, trust_remote_code=trust_remote_code, **kwargs)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tests.parity import results
 
+from diglot.equality.cases import Case
 from diglot.errors import InputError
-from diglot.parity import BUDGET, LENIENT, STRICT, Tolerance, checking
-from diglot.parity.cases import Case
-from diglot.parity.replay import Replay
+from diglot.parity import BUDGET, LENIENT, STRICT, Tolerance, checks
+from diglot.parity.failing_case import Replay
 from diglot.parity.result import Change
 
 ENCODED = Case("mine", encoding={"input_ids": np.array([[1]]), "attention_mask": np.array([[1]])})
@@ -23,14 +23,14 @@ def asked(monkeypatch):
     """What a check is asked for; it gives what the test says, and costs nothing."""
     seen = SimpleNamespace(gives=results.equal(3))
 
-    @functools.wraps(checking.check)
+    @functools.wraps(checks.check)
     def check(checkpoint, against, **options):
         vars(seen).update(checkpoint=checkpoint, against=against, **options)
         if isinstance(seen.gives, Exception):
             raise seen.gives
         return seen.gives
 
-    monkeypatch.setattr(checking, "check", check)
+    monkeypatch.setattr(checks, "check", check)
     return seen
 
 

@@ -174,6 +174,6 @@ def test_info_says_what_a_backend_lacks(run, tiny, monkeypatch):
 
 
 def test_info_says_which_packages_are_not_installed(run, tiny, monkeypatch):
-    monkeypatch.setattr("diglot.cli.inspect._PACKAGES", {"torch": ["there-is-no-such-package"]})
+    monkeypatch.setattr("diglot.cli.info._PACKAGES", {"torch": ["there-is-no-such-package"]})
 
     assert ["torch", "not", "installed"] in words(run("info", "-m", tiny).out)

@@ -5,8 +5,8 @@ import json
 import pytest
 from tests.parity.ledgers import entry, ledger
 
+from diglot.equality.cases import Case
 from diglot.parity import BUDGET, STRICT, Tolerance
-from diglot.parity.cases import Case
 from diglot.parity.ledger import read, write
 
 

@@ -7,7 +7,8 @@ import pytest
 from tests.serving.models import Models
 from tests.serving.server import Server
 
-from diglot.serving import layout, proof
+from diglot.endpoints import layout
+from diglot.serving import proof
 
 
 @pytest.fixture

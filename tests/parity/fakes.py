@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from diglot.backends import Precision
 from diglot.backends.torch import TorchBackend
-from diglot.checkpoint import Checkpoint
+from diglot.checkpoints import Checkpoint
+from diglot.equality.sides import ClassifierSide, Stages
 from diglot.inputs import Text
-from diglot.parity.cases import Encoding
-from diglot.parity.sides import ModelSide, Stages
+from diglot.preprocessing import CheckpointEncoder
+from diglot.types import Encoding, Precision
 
 Change = Callable[[Stages, Encoding], Stages]
 
 
-class Faulty(ModelSide):
+class Faulty(ClassifierSide):
     """PyTorch once more, with a fault in what it encodes or says."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Faulty(ModelSide):
         **options: Any,
     ) -> None:
         model = TorchBackend.load(found, precision=precision, device="cpu")
-        super().__init__(found, model, name="faulty")
+        super().__init__(found.task, CheckpointEncoder(found), model, name="faulty")
         self._says, self._encodes = says, encodes
         vars(self).update(options)
 

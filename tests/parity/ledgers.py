@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from diglot.equality.cases import Case
 from diglot.parity import BUDGET
-from diglot.parity.cases import Case
 from diglot.parity.ledger import Entry, Ledger, Recorded
 
 LABELS = ("NEGATIVE", "POSITIVE")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diglot.parity.cases import Case
+from diglot.equality.cases import Case
 from diglot.parity.result import (
     ENCODING,
     HIDDEN_STATES,

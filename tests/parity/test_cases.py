@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from diglot.equality.cases import Case
+from diglot.equality.tolerance import BUDGET, Tolerance
 from diglot.errors import InputError
 from diglot.inputs import Text
-from diglot.parity.cases import Case
-from diglot.parity.replay import Replay, command
-from diglot.parity.tolerance import BUDGET, Tolerance
+from diglot.parity.failing_case import Replay, command
 
 ENCODING = {"input_ids": np.array([[5, 6], [7, 0]]), "attention_mask": np.array([[1, 1], [1, 0]])}
 CASES = (

@@ -11,22 +11,23 @@ import numpy as np
 import pytest
 from tests.parity.fakes import Faulty, changed
 
-from diglot import checkpoint
+from diglot import checkpoints
+from diglot.equality.cases import Case
+from diglot.equality.sides import Stages
 from diglot.errors import InputError, UnknownBackendError
 from diglot.parity import STRICT, Tolerance, check, invariants, result
-from diglot.parity.cases import Case, Encoding
-from diglot.parity.replay import Replay
+from diglot.parity.failing_case import Replay
 from diglot.parity.result import CheckResult
-from diglot.parity.sides import Stages
+from diglot.types import Encoding
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
 ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).astype(np.int64)})
 
 
 @pytest.fixture(scope="session")
-def found(save_tiny: Any) -> checkpoint.Checkpoint:
+def found(save_tiny: Any) -> checkpoints.Checkpoint:
     # Of the usual weights, many a fault would change nothing.
-    return checkpoint.find(save_tiny(initializer_range=0.8))
+    return checkpoints.find(save_tiny(initializer_range=0.8))
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +40,7 @@ def broken(found: CheckResult) -> set[str]:
     return {failure.stage for failure in found.failures}
 
 
-def test_a_backend_is_equal_to_itself(found: checkpoint.Checkpoint) -> None:
+def test_a_backend_is_equal_to_itself(found: checkpoints.Checkpoint) -> None:
     told: list[tuple[int, int]] = []
     judged = check(found, "torch", examples=8, progress=lambda *far: told.append(far))
     assert judged.equal
@@ -56,7 +57,7 @@ def test_a_backend_is_equal_to_itself(found: checkpoint.Checkpoint) -> None:
     assert all(token.ratio is not None for row in tokens for token in row)
 
 
-def test_the_same_seed_gives_the_same_check(found: checkpoint.Checkpoint) -> None:
+def test_the_same_seed_gives_the_same_check(found: checkpoints.Checkpoint) -> None:
     def inputs(seed: int) -> list[dict[str, Any]]:
         return [one.case.facts() for one in check(found, "torch", examples=5, seed=seed).inputs]
 
@@ -64,7 +65,7 @@ def test_the_same_seed_gives_the_same_check(found: checkpoint.Checkpoint) -> Non
     assert inputs(1) != inputs(2)
 
 
-def test_it_becomes_json(found: checkpoint.Checkpoint) -> None:
+def test_it_becomes_json(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         return changed(stages, "logits", np.full_like(stages["logits"], np.nan))
 
@@ -76,7 +77,7 @@ def test_it_becomes_json(found: checkpoint.Checkpoint) -> None:
     assert str(judged).startswith(f"faulty against torch, {found.name}: DIFFERENT")
 
 
-def test_own_texts_are_judged(found: checkpoint.Checkpoint) -> None:
+def test_own_texts_are_judged(found: checkpoints.Checkpoint) -> None:
     given = ["a b c", {"text": "d", "text_pair": "e"}]
     judged = check(found, "torch", examples=1, texts=given)
     own = [one.case for one in judged.inputs if one.case.origin == "own texts"]
@@ -86,7 +87,7 @@ def test_own_texts_are_judged(found: checkpoint.Checkpoint) -> None:
 
 
 def test_a_failure_is_shrunk_kept_and_replayed(
-    found: checkpoint.Checkpoint, tmp_path: Path
+    found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         # The letter "b" alone is misread.
@@ -106,14 +107,14 @@ def test_a_failure_is_shrunk_kept_and_replayed(
     assert len(again.inputs) == 1
 
 
-def test_without_a_folder_nothing_is_kept(found: checkpoint.Checkpoint) -> None:
+def test_without_a_folder_nothing_is_kept(found: checkpoints.Checkpoint) -> None:
     judged = check(found, "torch", cases=[ENCODED], tolerance=Tolerance(absolute=0))
     assert not judged.equal
     assert {failure.file for failure in judged.failures} == {None}
     assert not list(Path.cwd().iterdir())
 
 
-def test_other_ids(found: checkpoint.Checkpoint) -> None:
+def test_other_ids(found: checkpoints.Checkpoint) -> None:
     def encodes(encoding: Encoding) -> Encoding:
         ids = encoding["input_ids"]
         return {**encoding, "input_ids": np.where(ids == 5, 6, ids)}
@@ -124,7 +125,7 @@ def test_other_ids(found: checkpoint.Checkpoint) -> None:
     assert judged.failures[0].case.texts == ("a",)
 
 
-def test_what_only_one_side_refuses_is_a_difference(found: checkpoint.Checkpoint) -> None:
+def test_what_only_one_side_refuses_is_a_difference(found: checkpoints.Checkpoint) -> None:
     def refuses(*_: Any) -> Any:
         raise InputError("no")
 
@@ -135,7 +136,7 @@ def test_what_only_one_side_refuses_is_a_difference(found: checkpoint.Checkpoint
     assert "only faulty refuses the input: no" in judged.failures[0].explanation
 
 
-def test_what_both_refuse_is_not_judged(found: checkpoint.Checkpoint) -> None:
+def test_what_both_refuse_is_not_judged(found: checkpoints.Checkpoint) -> None:
     long = {name: np.ones((1, 99), np.int64) for name in ("input_ids", "attention_mask")}
     cases = [Case("too long", encoding=long), ENCODED]
     judged = check(found, "torch", cases=cases)
@@ -147,7 +148,7 @@ def test_what_both_refuse_is_not_judged(found: checkpoint.Checkpoint) -> None:
         check(found, "torch", cases=cases[:1])
 
 
-def test_a_side_may_take_less(found: checkpoint.Checkpoint) -> None:
+def test_a_side_may_take_less(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         return {name: stages[name] for name in ("logits", "probabilities")}
 
@@ -159,7 +160,7 @@ def test_a_side_may_take_less(found: checkpoint.Checkpoint) -> None:
     assert all(one.case.encoding is not None for one in judged.inputs)
 
 
-def test_an_answer_to_text_is_judged_too(found: checkpoint.Checkpoint) -> None:
+def test_an_answer_to_text_is_judged_too(found: checkpoints.Checkpoint) -> None:
     class Answering(Faulty):
         def answer(self, texts: Any) -> Stages:
             stages = self.run(self.encode(texts))
@@ -175,12 +176,12 @@ def test_an_answer_to_text_is_judged_too(found: checkpoint.Checkpoint) -> None:
     assert {flip.text for flip in judged.flips} <= set("abcdefgh")
 
 
-def run(found: checkpoint.Checkpoint, says: Any) -> set[tuple[str, str]]:
+def run(found: checkpoints.Checkpoint, says: Any) -> set[tuple[str, str]]:
     judged = check(found, Faulty(found, says=says), cases=[ENCODED], tolerance=STRICT)
     return {(one.side, one.name) for one in judged.invariants if one.broken}
 
 
-def test_answers_that_change_from_run_to_run(found: checkpoint.Checkpoint) -> None:
+def test_answers_that_change_from_run_to_run(found: checkpoints.Checkpoint) -> None:
     runs = count(1)
 
     def says(stages: Stages, encoding: Encoding) -> Stages:
@@ -189,7 +190,7 @@ def test_answers_that_change_from_run_to_run(found: checkpoint.Checkpoint) -> No
     assert ("faulty", invariants.TWICE) in run(found, says)
 
 
-def test_narrow_ids_that_are_misread(found: checkpoint.Checkpoint) -> None:
+def test_narrow_ids_that_are_misread(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         narrow = encoding["input_ids"].dtype == np.int32
         return changed(stages, "logits", stages["logits"] + 1e-3 * narrow)
@@ -197,14 +198,14 @@ def test_narrow_ids_that_are_misread(found: checkpoint.Checkpoint) -> None:
     assert run(found, says) == {("faulty", invariants.NARROW)}
 
 
-def test_rows_that_see_one_another(found: checkpoint.Checkpoint) -> None:
+def test_rows_that_see_one_another(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         return changed(stages, "logits", stages["logits"] + 1e-2 * len(encoding["input_ids"]))
 
     assert run(found, says) == {("faulty", invariants.ALONE)}
 
 
-def test_padding_that_is_seen(found: checkpoint.Checkpoint) -> None:
+def test_padding_that_is_seen(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         padding = (encoding["attention_mask"] == 0).sum(-1, keepdims=True)
         return changed(stages, "logits", stages["logits"] + 1e-2 * padding)
@@ -212,7 +213,7 @@ def test_padding_that_is_seen(found: checkpoint.Checkpoint) -> None:
     assert run(found, says) == {("faulty", invariants.PADDED)}
 
 
-def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoint.Checkpoint) -> None:
+def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoints.Checkpoint) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         return changed(stages, "hidden state 1", stages["hidden state 1"] + 0.5)
 
@@ -220,13 +221,13 @@ def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoint.Che
 
 
 @pytest.mark.parametrize("named", ["nothing", "./nowhere"])
-def test_nothing_to_check_against(found: checkpoint.Checkpoint, named: str) -> None:
+def test_nothing_to_check_against(found: checkpoints.Checkpoint, named: str) -> None:
     with pytest.raises(UnknownBackendError, match="nothing to check against"):
         check(found, named)
 
 
 def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
-    found: checkpoint.Checkpoint,
+    found: checkpoints.Checkpoint,
 ) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         return {name: one for name, one in stages.items() if name != "hidden state 2"}
@@ -238,7 +239,7 @@ def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
     assert not judged.layers
 
 
-def test_a_difference_that_comes_and_goes(found: checkpoint.Checkpoint) -> None:
+def test_a_difference_that_comes_and_goes(found: checkpoints.Checkpoint) -> None:
     runs = count()
 
     def says(stages: Stages, encoding: Encoding) -> Stages:

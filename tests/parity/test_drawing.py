@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diglot import checkpoint
-from diglot.parity.drawing import Inputs
-from diglot.parity.sides import ENCODINGS, PAIRS, TEXTS
+from diglot import checkpoints
+from diglot.equality.sides import ENCODINGS, PAIRS, TEXTS
+from diglot.parity.inputs import Inputs
 
 ALL = frozenset({TEXTS, PAIRS, ENCODINGS})
 
 
 @pytest.fixture
 def inputs(tiny: Path) -> Inputs:
-    return Inputs(checkpoint.find(tiny), ALL)
+    return Inputs(checkpoints.find(tiny), ALL)
 
 
 def test_all_forms_are_drawn(inputs: Inputs) -> None:
@@ -34,7 +34,7 @@ def test_all_forms_are_drawn(inputs: Inputs) -> None:
 
 @pytest.mark.parametrize("form", [TEXTS, PAIRS, ENCODINGS])
 def test_only_what_both_sides_take_is_drawn(tiny: Path, form: str) -> None:
-    some = Inputs(checkpoint.find(tiny), frozenset({form}))
+    some = Inputs(checkpoints.find(tiny), frozenset({form}))
     for case in [*some.drawn(10, 0), *some.hard()]:
         assert (case.encoding is not None) == (form == ENCODINGS)
         assert (case.pairs is not None) == (form == PAIRS)
@@ -74,14 +74,14 @@ def test_what_is_not_masked_is_no_padding(inputs: Inputs) -> None:
 def test_the_longest_encoding_fits_into_memory(
     save_tiny: Callable[..., Path], room: int, longest: int
 ) -> None:
-    found = checkpoint.find(save_tiny(max_position_embeddings=room))
+    found = checkpoints.find(save_tiny(max_position_embeddings=room))
     found.tokenizer.model_max_length = room
     assert found.max_tokens == room
     assert Inputs(found, ALL).longest == longest
 
 
 def test_without_padding_rows_come_alone(save_tiny: Callable[..., Path]) -> None:
-    some = Inputs(checkpoint.find(save_tiny(pad_token_id=None)), ALL)
+    some = Inputs(checkpoints.find(save_tiny(pad_token_id=None)), ALL)
     assert {case.rows for case in [*some.drawn(30, 0), *some.hard()]} == {1}
 
 

@@ -69,7 +69,7 @@ def test_the_workflow_asks_for_what_there_is(
     (workflow,) = [one for one in blocks("text") if "runs-on" in one]
     asked = []
     monkeypatch.setattr(
-        "diglot.parity.checking.check",
+        "diglot.parity.checks.check",
         lambda *given, **options: (asked.append((*given, options)), results.equal(1))[1],
     )
     shutil.copytree(tiny, tmp_path / "models" / "reviews")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from diglot.parity.judging import Rule, judge, judge_encoding
-from diglot.parity.sides import Stages
+from diglot.equality.judge import Rule, judge, judge_encoding
+from diglot.equality.sides import Stages
 
 RULE = Rule((("bad", "good"), ("bad", "good")), sides=("mine", "yours"))
 IDS = {"input_ids": np.array([[1, 2]]), "attention_mask": np.array([[1, 1]])}

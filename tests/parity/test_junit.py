@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element
 import pytest
 from tests.parity import results
 
+from diglot.equality.cases import Case
 from diglot.parity import junit
-from diglot.parity.cases import Case
 from diglot.parity.result import LOGITS, Change, CheckResult, Failure
 
 # What Jenkins' schema allows inside each element, and which attributes, the needed ones first.

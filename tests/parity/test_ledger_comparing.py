@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tests.parity.ledgers import LABELS, LOGITS, entry, ledger
 
+from diglot.equality.cases import Case
 from diglot.errors import LedgerError
 from diglot.parity import Tolerance, result
-from diglot.parity.cases import Case
 from diglot.parity.ledger import Entry, LedgerDiff, diff
 
 OTHER = Case("by hand", ("another",))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diglot.parity.ledger import compact
-from diglot.parity.ledger.digest import BLOCK, GROUPS
+from diglot.parity.ledger.sketch import BLOCK, GROUPS
 
 RANDOM = np.random.default_rng(0)
 

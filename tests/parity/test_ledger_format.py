@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from tests.parity.ledgers import IDS, LOGITS, entry, ledger
 
+from diglot.equality.cases import Case
 from diglot.errors import LedgerError
 from diglot.parity import STRICT
-from diglot.parity.cases import Case
 from diglot.parity.ledger import Entry, Ledger, Recorded, read, write
 
 TEXTS = Case("own texts", ("näive\n\u2028\U0001f642\x00", "[CLS]"), ("", "zwei"))

@@ -14,14 +14,15 @@ import torch
 import transformers
 from tests.parity.fakes import Faulty, changed
 
-from diglot import checkpoint
+from diglot import checkpoints
+from diglot.equality.cases import Case
+from diglot.equality.judge import Rule
+from diglot.equality.reference import Expected, Live
+from diglot.equality.sides import Stages
 from diglot.errors import InputError, LedgerError
 from diglot.parity import STRICT, Tolerance, check, result
-from diglot.parity.cases import Case, Encoding
-from diglot.parity.judging import Rule
-from diglot.parity.ledger import Ledger, compact, digest, record, recording, write
-from diglot.parity.reference import Expected, Live
-from diglot.parity.sides import Stages
+from diglot.parity.ledger import Ledger, compact, record, sketch, write
+from diglot.types import Encoding
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
 ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).astype(np.int64)})
@@ -31,13 +32,13 @@ CASES = (TEXTS, ENCODED, LONG)
 
 
 @pytest.fixture(scope="session")
-def found(save_tiny: Any) -> checkpoint.Checkpoint:
+def found(save_tiny: Any) -> checkpoints.Checkpoint:
     # Of the usual weights, many a fault would change nothing.
-    return checkpoint.find(save_tiny(initializer_range=0.8))
+    return checkpoints.find(save_tiny(initializer_range=0.8))
 
 
 @pytest.fixture(scope="session")
-def path(found: checkpoint.Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def path(found: checkpoints.Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger of a few inputs, recorded once; read it, never write it."""
     written = tmp_path_factory.mktemp("ledgers") / "tiny.ledger"
     record(found, written, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
@@ -45,12 +46,12 @@ def path(found: checkpoint.Checkpoint, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def recorded(found: checkpoint.Checkpoint, tmp_path: Path) -> Ledger:
+def recorded(found: checkpoints.Checkpoint, tmp_path: Path) -> Ledger:
     return record(found, tmp_path / "ledger", cases=CASES, seed=5)
 
 
 def test_what_is_recorded_is_what_the_model_says(
-    found: checkpoint.Checkpoint, recorded: Ledger
+    found: checkpoints.Checkpoint, recorded: Ledger
 ) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(found.path)
     inputs = {name: torch.tensor(value) for name, value in ENCODED.encoding.items()}
@@ -75,7 +76,7 @@ def test_what_is_recorded_is_what_the_model_says(
 
 
 def test_a_text_is_recorded_as_the_tokenizer_encodes_it(
-    found: checkpoint.Checkpoint, recorded: Ledger
+    found: checkpoints.Checkpoint, recorded: Ledger
 ) -> None:
     tokenizer = transformers.AutoTokenizer.from_pretrained(found.path)
     wanted = tokenizer(list(TEXTS.texts), padding=True)
@@ -95,14 +96,14 @@ def test_what_the_model_refuses_is_recorded_too(recorded: Ledger) -> None:
         recorded.expected(Case("mine", ("other",)))
 
 
-def test_the_files_have_their_hashes(found: checkpoint.Checkpoint, recorded: Ledger) -> None:
+def test_the_files_have_their_hashes(found: checkpoints.Checkpoint, recorded: Ledger) -> None:
     assert recorded.files == {
         name: hashlib.sha256((found.path / name).read_bytes()).hexdigest()
         for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
     }
 
 
-def test_where_it_comes_from(found: checkpoint.Checkpoint, recorded: Ledger) -> None:
+def test_where_it_comes_from(found: checkpoints.Checkpoint, recorded: Ledger) -> None:
     assert (recorded.checkpoint, recorded.name) == (str(found.path), "torch as recorded")
     assert (recorded.labels, recorded.function_to_apply) == (("NEGATIVE", "POSITIVE"), "softmax")
     assert (recorded.precision, recorded.seed) == ("float32", 5)
@@ -110,14 +111,14 @@ def test_where_it_comes_from(found: checkpoint.Checkpoint, recorded: Ledger) -> 
     assert recorded.versions["transformers"] == transformers.__version__
 
 
-def test_twice_is_the_same_file(found: checkpoint.Checkpoint, path: Path, tmp_path: Path) -> None:
+def test_twice_is_the_same_file(found: checkpoints.Checkpoint, path: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     record(found, again, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_inputs_are_drawn_as_for_a_check(
-    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: checkpoints.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Recording a model takes seconds, and is another test's business.
     monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
@@ -135,7 +136,7 @@ def test_inputs_are_drawn_as_for_a_check(
     assert told == [(done, len(drawn)) for done in range(1, len(drawn) + 1)]
 
 
-def test_the_model_is_equal_to_its_own_record(found: checkpoint.Checkpoint, path: Path) -> None:
+def test_the_model_is_equal_to_its_own_record(found: checkpoints.Checkpoint, path: Path) -> None:
     judged = check(found, path)
     assert judged.equal
     assert (judged.reference, judged.against) == ("torch as recorded", "torch")
@@ -163,7 +164,7 @@ def one_off(by: float) -> Any:
         (one_off(-1e-3), one_off(0), 1e-3),
         (one_off(1e-4), one_off(-2e-3), 2e-3),
         # Errors that all have the signs of their weights add up to a larger one.
-        (1e-3 * np.sign(digest._weights(2, 16)[0])[None], one_off(0), 3.9e-3),
+        (1e-3 * np.sign(sketch._weights(2, 16)[0])[None], one_off(0), 3.9e-3),
     ],
 )
 def test_the_error_is_the_worst_of_all(said: Any, anew: Any, error: float) -> None:
@@ -175,7 +176,7 @@ def test_the_error_is_the_worst_of_all(said: Any, anew: Any, error: float) -> No
     right = Expected({}, stages(said), {"hidden state 0": truth}, lambda: [stages(anew)])
     live: Any = SimpleNamespace(name="torch", expected=lambda case: right)
     rule = Rule((("a",), ("a",)), Tolerance(absolute=1.0))
-    (one,) = recording.entry(ENCODED, live, rule).stages.values()
+    (one,) = record.entry(ENCODED, live, rule).stages.values()
     assert one.error == pytest.approx(error, rel=0.05)
 
 
@@ -197,12 +198,12 @@ def test_what_changed_since_is_told(save_tiny: Any, tmp_path: Path) -> None:
     assert f"  since the ledger was recorded: torch: 1.0 → {torch.__version__}" in str(judged)
 
 
-def test_only_a_ledger_has_something_to_have_changed_since(found: checkpoint.Checkpoint) -> None:
+def test_only_a_ledger_has_something_to_have_changed_since(found: checkpoints.Checkpoint) -> None:
     assert check(found, "torch", cases=[ENCODED]).changes == ()
 
 
 def test_a_side_that_is_itself_far_off_is_not_recorded(
-    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: checkpoints.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = Faulty(found, says=nudged("hidden state 1", 0, 1, 7, by=1e-3))
 
@@ -211,20 +212,20 @@ def test_a_side_that_is_itself_far_off_is_not_recorded(
         made.stages = faulty.run  # type: ignore[assignment]
         return made
 
-    monkeypatch.setattr("diglot.parity.ledger.recording.Live", live)
+    monkeypatch.setattr("diglot.parity.ledger.record.Live", live)
     with pytest.raises(LedgerError, match=r"torch is not fit to be recorded.*hidden state 1: at"):
         record(found, tmp_path / "far", cases=[ENCODED])
     assert not list(tmp_path.iterdir())
 
 
 def test_the_coarsest_rounding_is_recorded(
-    found: checkpoint.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    found: checkpoints.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def coarser(stages: Stages, encoding: Encoding) -> Stages:
         return {name: one * (1 + 2e-8) for name, one in stages.items()}
 
     faulty = Faulty(found, precision="float64", says=coarser)
-    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: faulty)
+    monkeypatch.setattr("diglot.parity.sides_by_name.side", lambda *_: faulty)
     ledger = record(found, tmp_path / "fine", cases=[ENCODED], precision="float64")
     assert ledger.rounding == 2.0**-52
     assert not check(found, tmp_path / "fine").equal
@@ -233,7 +234,7 @@ def test_the_coarsest_rounding_is_recorded(
     assert check(found, tmp_path / "coarse").equal
 
 
-def test_another_tolerance_may_be_asked_for(found: checkpoint.Checkpoint, path: Path) -> None:
+def test_another_tolerance_may_be_asked_for(found: checkpoints.Checkpoint, path: Path) -> None:
     assert check(found, path, tolerance=STRICT).tolerance == str(STRICT)
     assert not check(found, path, tolerance=Tolerance(absolute=0)).equal
 
@@ -271,37 +272,43 @@ def positive(stages: Stages, encoding: Encoding) -> Stages:
     ],
 )
 def test_a_faulty_side_is_found(
-    says: Any, stage: str, found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+    says: Any,
+    stage: str,
+    found: checkpoints.Checkpoint,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, says=says))
+    monkeypatch.setattr("diglot.parity.sides_by_name.side", lambda *_: Faulty(found, says=says))
     judged = check(found, path)
     assert {failure.stage for failure in judged.failures} == {stage}
     assert judged.reference == "torch as recorded"
 
 
 def test_rounding_is_not(
-    found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+    found: checkpoints.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def says(stages: Stages, encoding: Encoding) -> Stages:
         # The last bit of every number.
         return {name: np.nextafter(one, np.float32(np.inf)) for name, one in stages.items()}
 
-    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, says=says))
+    monkeypatch.setattr("diglot.parity.sides_by_name.side", lambda *_: Faulty(found, says=says))
     assert check(found, path).equal
 
 
 def test_other_ids_are_found(
-    found: checkpoint.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
+    found: checkpoints.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def encodes(encoding: Encoding) -> Encoding:
         return {**encoding, "input_ids": encoding["input_ids"] + 1}
 
-    monkeypatch.setattr("diglot.parity.opening.side", lambda *_: Faulty(found, encodes=encodes))
+    monkeypatch.setattr(
+        "diglot.parity.sides_by_name.side", lambda *_: Faulty(found, encodes=encodes)
+    )
     assert {one.stage for one in check(found, path).failures} == {result.ENCODING}
 
 
 def test_what_the_record_refuses_must_be_refused(
-    found: checkpoint.Checkpoint, tmp_path: Path
+    found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     ledger = record(found, tmp_path / "good", cases=[TEXTS, ENCODED])
     first, second = ledger.entries
@@ -317,20 +324,20 @@ def test_other_weights_are_found(save_tiny: Any, path: Path) -> None:
     assert {result.HIDDEN_STATES, result.LOGITS} <= {one.stage for one in other.failures}
 
 
-def test_labels_in_another_order_are_found(found: checkpoint.Checkpoint, path: Path) -> None:
+def test_labels_in_another_order_are_found(found: checkpoints.Checkpoint, path: Path) -> None:
     judged = check(found.path, path, labels=["POSITIVE", "NEGATIVE"])
     assert {one.stage for one in judged.failures} == {result.PROBABILITIES}
     assert len(judged.flips) == 4
 
 
-def test_another_precision_cannot_be_judged(found: checkpoint.Checkpoint, path: Path) -> None:
+def test_another_precision_cannot_be_judged(found: checkpoints.Checkpoint, path: Path) -> None:
     with pytest.raises(LedgerError, match=r"recorded in float32.*leave float64 out"):
         check(found, path, precision="float64")
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])
 def test_every_precision_may_be_recorded(
-    precision: Any, found: checkpoint.Checkpoint, tmp_path: Path
+    precision: Any, found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     ledger = record(found, tmp_path / "ledger", cases=[ENCODED], precision=precision)
     wide = np.float64 if precision == "float64" else np.float32

@@ -14,9 +14,10 @@ from tests.parity import results
 
 # What a pytest within another is the first to import is lost after it, so it is imported here.
 import diglot.settings  # noqa: F401
+from diglot.equality.cases import Case
 from diglot.errors import InputError
-from diglot.parity import STRICT, checking, ledger
-from diglot.parity.cases import Case
+from diglot.parity import STRICT, ledger
+from diglot.parity import checks as check_module
 from diglot.parity.result import LOGITS, Change, Failure
 
 pytest_plugins = ["pytester"]
@@ -45,7 +46,7 @@ def checks(monkeypatch):
     """What checks are called with, in the place of which stands what they are to give."""
     made = SimpleNamespace(calls=[], places=[], gives=found())
 
-    @functools.wraps(checking.check)
+    @functools.wraps(check_module.check)
     def check(**arguments):
         made.calls.append(arguments)
         made.places.append(Path.cwd())
@@ -53,7 +54,7 @@ def checks(monkeypatch):
             raise made.gives
         return made.gives
 
-    monkeypatch.setattr(checking, "check", check)
+    monkeypatch.setattr(check_module, "check", check)
     return made
 
 
@@ -348,12 +349,12 @@ def test_workers_of_xdist_are_summed_up(pytester, monkeypatch):
 
         from diglot.parity import checking
 
-        @functools.wraps(checking.check)
+        @functools.wraps(check_module.check)
         def check(*, checkpoint, **_):
             right = found(*[FAILURE] * (checkpoint == "bad"))
             return right if checkpoint == "good" else replace(right, stages=right.stages[:1])
 
-        checking.check = check
+        checks.check = check
     """)
     pytester.makepyfile("""
         import pytest
@@ -376,11 +377,11 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
     pytester.makepyfile(f"""
         from tests.parity.fakes import Faulty, changed
 
-        from diglot import checkpoint
-        from diglot.parity.cases import Case
+        from diglot import checkpoints
+        from diglot.equality.cases import Case
 
         def test_it(parity):
-            found = checkpoint.find({str(tiny)!r})
+            found = checkpoints.find({str(tiny)!r})
             cases = [Case("mine", ("a b",))]
             parity.check(found, "torch", cases=cases)
             off = lambda stages, _: changed(stages, "logits", stages["logits"] + 0.5)

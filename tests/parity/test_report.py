@@ -13,10 +13,10 @@ import pytest
 from tests.parity import results
 
 from diglot import extras
+from diglot.equality.cases import Case
 from diglot.errors import BackendNotInstalledError
 from diglot.parity import report
-from diglot.parity.cases import Case
-from diglot.parity.report import digest
+from diglot.parity.report import excerpts
 from diglot.parity.report.charts import figures
 from diglot.parity.result import (
     ENCODING,
@@ -297,24 +297,24 @@ def test_the_worst_come_first_and_the_refused_last(equal: CheckResult) -> None:
         given(),
     )
     some = only(equal, *inputs)
-    assert [number for number, _ in digest.ranked(some)] == [2, 3, 1, 4, 0]
-    assert [number for number, _ in digest.worst(some)] == [3, 1]
+    assert [number for number, _ in excerpts.ranked(some)] == [2, 3, 1, 4, 0]
+    assert [number for number, _ in excerpts.worst(some)] == [3, 1]
 
 
 def test_of_a_long_row_the_worst_part_is_shown() -> None:
     row = tuple(Token(at, "x", 5.0 if at == 400 else 0.1) for at in range(512))
-    (found,) = digest.excerpts(given(tokens=(row,)))
+    (found,) = excerpts.excerpts(given(tokens=(row,)))
     assert (found.row, found.whole, len(found.tokens)) == (0, 512, 64)
     assert found.tokens[0].id == found.first
     assert 400 in [one.id for one in found.tokens]
     last = tuple(Token(at, "x", float(at) if at else None) for at in range(100))
-    (found,) = digest.excerpts(given(tokens=(last,)))
+    (found,) = excerpts.excerpts(given(tokens=(last,)))
     assert [one.id for one in found.tokens] == list(range(36, 100))
 
 
 def test_of_many_rows_the_worst_are_shown_in_their_order() -> None:
     rows = tuple((Token(0, "x", ratio),) for ratio in (0.1, 0.5, 0.2, 0.4, 0.3, 0.05))
-    assert [one.row for one in digest.excerpts(given(tokens=((), *rows)))] == [2, 3, 4, 5]
+    assert [one.row for one in excerpts.excerpts(given(tokens=((), *rows)))] == [2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_of_many_rows_the_worst_are_shown_in_their_order() -> None:
     [(0.0, 0), (0.01, 0), (0.02, 1), (0.3, 2), (1.0, 3), (1.1, 4), (math.inf, 4), (None, 0)],
 )
 def test_heat_is_a_step_and_beyond_the_limit_the_last(ratio: float | None, heat: int) -> None:
-    assert digest.heat(Token(0, "x", ratio)) == heat
+    assert excerpts.heat(Token(0, "x", ratio)) == heat
 
 
 def test_without_the_extra_it_is_named(

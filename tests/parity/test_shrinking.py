@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from diglot.parity.cases import Case
+from diglot.equality.cases import Case
 from diglot.parity.shrinking import smallest
 
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from diglot.parity.wording import number, visible
+from diglot.text import short_number, visible
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_what_is_long_is_cut_and_measured() -> None:
     ],
 )
 def test_numbers_have_three_digits(value: float, said: str) -> None:
-    assert number(value) == said
+    assert short_number(value) == said
 
 
 def test_numbers_may_have_fewer_digits() -> None:
-    assert number(0.4149, 2) == "0.41"
+    assert short_number(0.4149, 2) == "0.41"

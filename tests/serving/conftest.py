@@ -9,7 +9,7 @@ from tests.serving.models import Models
 from tests.serving.server import Server
 
 from diglot.serving import proof
-from diglot.serving.publishing import Export, export
+from diglot.serving.exports import Export, export
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
+from diglot.endpoints.session import Session
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -20,8 +21,6 @@ from tensorflow_serving.apis import (
     model_pb2,
     predict_pb2,
 )
-
-from diglot.serving.session import Session
 
 Code = grpc.StatusCode
 CLASSIFY = "tensorflow/serving/classify"

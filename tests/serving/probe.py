@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from diglot.serving import provenance
+from diglot.endpoints import provenance
 
 LABELS = ("NEGATIVE", "POSITIVE")
 FILLING = 7

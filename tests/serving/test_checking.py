@@ -10,7 +10,7 @@ from tests.serving.server import Server
 
 from diglot.errors import ServingError
 from diglot.parity import check, result
-from diglot.serving.publishing import Export
+from diglot.serving.exports import Export
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from tests.serving.models import Models
 from tests.serving.server import Server
 
 from diglot import TextClassifier
+from diglot.endpoints.rest import RestConnection
 from diglot.errors import BackendError, InputError, ServingError
 from diglot.serving import Client
-from diglot.serving.rest import RestConnection
 
 # Rounding is judged by the parity tests; here the question is whose answer it is.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

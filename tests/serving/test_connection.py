@@ -13,10 +13,11 @@ from tests.serving import probe
 from tests.serving.models import Models
 from tests.serving.server import Server
 
+from diglot.endpoints import batches, connection, provenance
+from diglot.endpoints.address import connect
+from diglot.endpoints.connection import Connection
+from diglot.endpoints.endpoint import Signature, Tensor
 from diglot.errors import InputError, ServingError
-from diglot.serving import batches, connection, provenance
-from diglot.serving.connection import Connection, connect
-from diglot.serving.endpoint import Signature, Tensor
 
 
 @pytest.fixture(scope="session")
@@ -399,7 +400,7 @@ def test_rest_needs_no_tensorflow(server: Server) -> None:
 import sys
 for name in ("tensorflow", "torch", "transformers", "grpc", "tensorflow_serving"):
     sys.modules[name] = None
-from diglot.serving.connection import connect
+from diglot.endpoints.connection import connect
 print(connect({server.rest!r}, "probe").predict("added", {{"x": [[0, 0]]}})["y"].tolist())
 """
     done = subprocess.run(

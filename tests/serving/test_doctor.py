@@ -9,10 +9,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
+from diglot.endpoints import layout
 from diglot.errors import ExportError
-from diglot.serving import doctor, layout, warmup
+from diglot.serving import doctor
 from diglot.serving.doctor import Examination, Finding, examine
-from diglot.serving.publishing import Export
+from diglot.serving.exports import Export
+from diglot.serving.targets import warmup
 
 
 def finding(found: Examination, what: str) -> Finding:

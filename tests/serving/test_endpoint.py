@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from diglot.endpoints import connection, layout, provenance
+from diglot.endpoints.endpoint import Signature, Tensor
+from diglot.endpoints.saved_model import SavedModel
 from diglot.errors import BackendError, ExportError, InputError
-from diglot.serving import connection, layout, provenance, served, warmup
-from diglot.serving.endpoint import Signature, Tensor
-from diglot.serving.local import SavedModel
+from diglot.serving import client
+from diglot.serving.targets import warmup
 
 IDS = Tensor("int32", (None, None))
 NUMBERS = {"logits": Tensor("float32", (None, 2)), "probabilities": Tensor("float32", (None, 2))}
@@ -48,9 +50,9 @@ class Stub:
 @pytest.mark.parametrize("function", PROBABILITIES)
 def test_the_score_function_is_read_off_without_text(function: str) -> None:
     stub = Stub(function)
-    known = served._asked(stub, ["a", "b"])
+    known = client._asked(stub, ["a", "b"])
     assert known.function == function
-    classifier = served.ServedClassifier(stub, known, backend="serving")
+    classifier = client.ServedClassifier(stub, known, backend="serving")
     found = classifier.probabilities({"input_ids": np.array([[1, 2]])})
     np.testing.assert_allclose(found, [PROBABILITIES[function]], rtol=1e-6)
 
@@ -58,12 +60,12 @@ def test_the_score_function_is_read_off_without_text(function: str) -> None:
 @pytest.mark.parametrize("labels", [["a"], ["a", "b", "c"], "ab"])
 def test_labels_must_be_as_many_as_the_logits(labels: Any) -> None:
     with pytest.raises(InputError, match="has 2 labels, and"):
-        served._asked(Stub(), labels)
+        client._asked(Stub(), labels)
 
 
 def test_labels_are_needed_where_the_endpoint_tells_none() -> None:
     with pytest.raises(BackendError, match="does not tell its labels; pass them"):
-        served._asked(Stub(), None)
+        client._asked(Stub(), None)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_a_mask_is_sent_only_where_lengths_do_not_say_it(mask: Any, signature: s
     """Servers that gather requests fill masks with ones; see the guide to serving."""
     stub = Stub()
     ids = np.array([[5, 6, 7], [8, 9, 3]])
-    backend = served.EndpointBackend("stub", stub)
+    backend = client.EndpointBackend("stub", stub)
     backend.forward({"input_ids": ids, "attention_mask": np.array(mask)})
     ((asked, inputs),) = stub.asked
     assert asked == signature
@@ -93,13 +95,13 @@ def test_a_mask_is_sent_only_where_lengths_do_not_say_it(mask: Any, signature: s
 
 def test_without_a_mask_every_token_counts() -> None:
     stub = Stub()
-    served.EndpointBackend("stub", stub).forward({"input_ids": np.array([[5, 6, 7]])})
+    client.EndpointBackend("stub", stub).forward({"input_ids": np.array([[5, 6, 7]])})
     assert stub.asked[0][1]["length"].tolist() == [3]
 
 
 def test_tokens_without_a_name_are_told_by_their_ids() -> None:
-    known = served.ServedCheckpoint("stub", ("a", "b"), "none", ("input_ids",), None, ("x", "y"))
-    encoder = served.EndpointEncoder(known, Stub())  # type: ignore[arg-type]
+    known = client.ServedCheckpoint("stub", ("a", "b"), "none", ("input_ids",), None, ("x", "y"))
+    encoder = client.EndpointEncoder(known, Stub())  # type: ignore[arg-type]
     assert encoder.tokens(np.array([[1, 0, 2, -1]])) == (("y", "x", "2", "-1"),)
 
 
@@ -111,10 +113,10 @@ def test_a_record_that_lacks_something(tmp_path: Path) -> None:
     (tmp_path / layout.PROGRAM).touch()
     provenance.write(tmp_path, {"labels": ["a"], "max_tokens": None})
     with pytest.raises(ExportError, match="lacks function_to_apply"):
-        served.ServedClassifier.open(tmp_path)
+        client.ServedClassifier.open(tmp_path)
     (tmp_path / layout.PROVENANCE).write_text('{"schema": 1}')
     with pytest.raises(ExportError, match="lists no files"):
-        served.ServedClassifier.open(tmp_path)
+        client.ServedClassifier.open(tmp_path)
     (tmp_path / layout.PROVENANCE).write_text('{"schema": 2, "files": {}}')
     with pytest.raises(ExportError, match="has the schema 2, and this diglot reads 1"):
         provenance.read(tmp_path)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from diglot.endpoints import layout
 from diglot.errors import ExportError
-from diglot.serving import layout
 
 
 def make(folder: Path, *versions: str) -> Path:

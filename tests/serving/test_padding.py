@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from diglot import TextClassifier
-from diglot.serving.local import SavedModel
-from diglot.serving.publishing import Export
+from diglot.endpoints.saved_model import SavedModel
+from diglot.serving.exports import Export
 
 # Rounding is judged by the parity tests; here the question is whose answer it is.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from diglot.endpoints import session
+from diglot.equality.rounding import rounded_anew
 from diglot.errors import ExportError
-from diglot.parity.rounding import rounded_anew
-from diglot.serving import proof, session
+from diglot.serving import proof
 
 LABELS = ["bad", "fair", "good"]
 LOGITS = [[3.0, 1.0, 0.0], [0.0, 2.0, 1.0]]

@@ -13,10 +13,11 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from diglot.endpoints import layout, provenance
 from diglot.errors import ExportError, ExportRefusedError, TokenizerNotSupportedError
 from diglot.parity import Difference
-from diglot.serving import layout, proof, provenance, publishing
-from diglot.serving.publishing import Export, export
+from diglot.serving import exports, proof
+from diglot.serving.exports import Export, export
 
 SIGNATURES = ("classify", "encoded", "encoded_lengths", "serving_default", "tokenize")
 
@@ -55,14 +56,14 @@ def test_what_was_listed_by_hand_stays(tmp_path: Path, caplog: pytest.LogCapture
         'model_config_list { config { name: "old" base_path: "/elsewhere"'
         " model_version_policy { all {} } } config { name: 'gone' base_path: '/models/gone' } }"
     )
-    publishing._list_model(tmp_path)
+    exports._list_model(tmp_path)
     found = text_format.Parse(path.read_text(), model_server_config_pb2.ModelServerConfig())
     new, old = found.model_config_list.config
     assert (new.name, new.base_path, new.model_platform) == ("new", "/models/new", "tensorflow")
     assert (old.name, old.base_path) == ("old", "/elsewhere")
     assert old.model_version_policy.HasField("all")
     path.write_text("model_config_list {")
-    publishing._list_model(tmp_path)
+    exports._list_model(tmp_path)
     assert path.read_text() == "model_config_list {"
     assert "left as it is" in caplog.text
 
@@ -78,8 +79,8 @@ def test_a_version_that_cannot_be_renamed(
         raise OSError(28, "No space left on device")
 
     report = proof.Report(0, 0, (0.0, 0.0), proof.BUDGET, ())
-    monkeypatch.setattr(publishing, "_tokenizer", lambda *_, **__: (None, None))
-    monkeypatch.setattr(publishing, "_write", write)
+    monkeypatch.setattr(exports, "_tokenizer", lambda *_, **__: (None, None))
+    monkeypatch.setattr(exports, "_write", write)
     monkeypatch.setattr(proof, "prove", lambda *_, **__: report)
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(OSError, match="No space left"):
@@ -112,7 +113,7 @@ def test_what_answers_otherwise_is_refused_and_leaves_nothing(
 ) -> None:
     few_strings(16)
     # The signatures give the probabilities of the other label.
-    from diglot.serving.servable import Servable
+    from diglot.serving.signatures import Servable
 
     right = Servable.encoded
 
@@ -163,8 +164,8 @@ def test_a_saved_model_that_does_not_load_is_refused(
             "precision": "float32",
         }
 
-    monkeypatch.setattr(publishing, "_write", nothing)
-    monkeypatch.setattr(publishing, "_tokenizer", lambda *_, **__: (None, None))
+    monkeypatch.setattr(exports, "_write", nothing)
+    monkeypatch.setattr(exports, "_tokenizer", lambda *_, **__: (None, None))
     with pytest.raises(ExportError, match="could not be loaded and run in a process of its own"):
         export(tiny, tmp_path, name="tiny")
     assert layout.versions(tmp_path / "tiny") == []
@@ -184,8 +185,8 @@ def test_what_cannot_be_chosen(
         export(tiny, tmp_path, ids="string")
     with pytest.raises(ExportError, match="seed must be 0 or more, not -1"):
         export(tiny, tmp_path, seed=-1)
-    monkeypatch.setattr(publishing, "_tokenizer", lambda *_, **__: (None, None))
-    monkeypatch.setattr(publishing, "_MOST_CONSTANTS", 10_000)
+    monkeypatch.setattr(exports, "_tokenizer", lambda *_, **__: (None, None))
+    monkeypatch.setattr(exports, "_MOST_CONSTANTS", 10_000)
     with pytest.raises(ExportError, match=r"take [\d,]+ bytes, and a graph can hold 10,000"):
         export(tiny, tmp_path, name="tiny", freeze=True, xla=True)
     assert "--xla_cpu_compilation_enabled" in caplog.text
@@ -226,9 +227,9 @@ def rename(self, target, right=Path.rename):
     right(self, target)
     die("after the renaming")
 
-publishing._tokenizer = lambda *_, **__: (None, None)
-publishing._write, proof.prove, provenance.write, Path.rename = write, prove, record, rename
-publishing.export(checkpoint, to, name="tiny")
+exports._tokenizer = lambda *_, **__: (None, None)
+exports._write, proof.prove, provenance.write, Path.rename = write, prove, record, rename
+exports.export(checkpoint, to, name="tiny")
 """
 
 
@@ -268,8 +269,8 @@ def test_two_exports_at_once_do_not_mix(
         return {"signatures": []}
 
     report = proof.Report(0, 0, (0.0, 0.0), proof.BUDGET, ())
-    monkeypatch.setattr(publishing, "_tokenizer", lambda *_, **__: (None, None))
-    monkeypatch.setattr(publishing, "_write", write)
+    monkeypatch.setattr(exports, "_tokenizer", lambda *_, **__: (None, None))
+    monkeypatch.setattr(exports, "_write", write)
     monkeypatch.setattr(proof, "prove", lambda *_, **__: report)
     with pytest.raises(ExportError, match="appeared while it was being written"):
         export(tiny, tmp_path, name="tiny")

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import tensorflow as tf
 
-from diglot.serving import warmup
-from diglot.serving.servable import Servable
+from diglot.serving.signatures import Servable
+from diglot.serving.targets import warmup
 
 PAD = 9
 

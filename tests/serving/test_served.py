@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from diglot import TextClassifier
+from diglot.endpoints import layout
 from diglot.errors import BackendError, ExportError, InputError
-from diglot.serving import layout
-from diglot.serving.publishing import Export
-from diglot.serving.served import ServedClassifier
+from diglot.serving.client import ServedClassifier
+from diglot.serving.exports import Export
 
 # Rounding is judged by the parity tests; here the question is whose answer it is.
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}

@@ -29,8 +29,8 @@ from tests.serving import probe
 from tests.serving.models import Models
 from tests.serving.server import Server
 
+from diglot.endpoints.address import connect
 from diglot.errors import ServingError
-from diglot.serving.connection import connect
 
 IMAGE = "tensorflow/serving:2.20.0"
 # Read at import, before the settings of whoever runs the tests are hidden from them.

@@ -7,43 +7,56 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diglot.backends import Outputs, Precision, ScoreFunction
+from diglot import extras
+from diglot.backends.backend import Backend, Run
+from diglot.checkpoints import torch_model
 from diglot.errors import BackendError, InputError
+from diglot.types import Outputs
 
 if TYPE_CHECKING:
     import torch
 
-    from diglot.checkpoint import Checkpoint
+    from diglot.checkpoints import Checkpoint
+    from diglot.types import Array, Encoding, Precision, ScoreFunction
 
 
-class TorchBackend:
-    """A checkpoint in PyTorch; satisfies :class:`diglot.backends.Backend`.
+class TorchBackend(Backend):
+    """A checkpoint in PyTorch.
 
     Attributes:
-        model: transformers' ``...ForSequenceClassification``, in evaluation mode.
+        model: transformers' PyTorch model, in evaluation mode.
         device: where it runs.
     """
 
-    name: ClassVar[str] = "torch"
+    name = "torch"
     requires: ClassVar[tuple[str, ...]] = ("torch",)
+    tensors: ClassVar[str] = "pt"
+    devices: ClassVar[str] = r"cpu|mps|cuda(:\d+)?"
+    thread_safe: ClassVar[bool] = True
 
     def __init__(
-        self, model: torch.nn.Module, device: torch.device, *, max_tokens: int | None = None
+        self,
+        model: torch.nn.Module,
+        device: torch.device,
+        *,
+        outputs: tuple[str, ...] = ("logits",),
+        max_tokens: int | None = None,
     ) -> None:
         """Run a model that is loaded already.
 
         Args:
             model: it is moved to the device.
             device: where to run it.
+            outputs: the names of the model's outputs that make up an answer.
             max_tokens: the longest encoding that it takes; ``None`` where nothing bounds it.
         """
         self.model = model.to(device)
         self.device = device
+        self._outputs = outputs
         self._max_tokens = max_tokens
         taken = inspect.signature(model.forward).parameters
-        # transformers' pipeline does the same: a cache is of no use to a classification.
+        # As in transformers' pipeline: a classification has no use for the cache.
         self._options = {"use_cache": False} if "use_cache" in taken else {}
 
     @classmethod
@@ -60,25 +73,27 @@ class TorchBackend:
             CheckpointError: the weights cannot be used.
         """
         place = _device(device)
-        model = checkpoint.load_torch(precision=precision)
-        return cls(model, place, max_tokens=checkpoint.max_tokens)
+        model = torch_model.load(checkpoint, precision=precision)
+        outputs = checkpoint.head.outputs
+        return cls(model, place, outputs=outputs, max_tokens=checkpoint.max_tokens)
 
-    def forward(
-        self, encoding: Mapping[str, NDArray[np.integer[Any]]], *, hidden_states: bool = False
+    def run(
+        self,
+        encoding: Encoding,
+        *,
+        function: ScoreFunction | None = None,
+        hidden_states: bool = False,
     ) -> Outputs:
-        """Run the model; see :meth:`diglot.backends.Backend.forward`.
+        """Run the model; see :meth:`diglot.backends.Backend.run`.
 
         Raises:
             InputError: an id or a length is out of the model's range, or the batch needs padding
                 and the model has no pad token.
-            BackendError: PyTorch failed, for want of memory for example.
+            BackendError: PyTorch failed, for example because memory ran out.
         """
         import torch
 
-        inputs = {
-            name: torch.tensor(np.asarray(array), dtype=torch.int64, device=self.device)
-            for name, array in encoding.items()
-        }
+        inputs = self._tensors(encoding)
         self._check(inputs["input_ids"])
         try:
             with torch.inference_mode():
@@ -96,26 +111,62 @@ class TorchBackend:
             raise BackendError(
                 f"PyTorch failed on {self.device} with {_described(inputs)}: {error}"
             ) from error
-        layers = getattr(outputs, "hidden_states", None) if hidden_states else ()
-        if layers is None:
+        if hidden_states and getattr(outputs, "hidden_states", None) is None:
             raise BackendError(
                 f"a {type(self.model).__name__} gives no single list of hidden states; only its"
-                " logits and probabilities can be had"
+                " outputs and scores are available"
             )
-        return Outputs(_numpy(outputs.logits), tuple(_numpy(layer) for layer in layers))
+        return self._answer(outputs, function, hidden_states=hidden_states)
 
-    def probabilities(
-        self, logits: NDArray[np.floating[Any]], function: ScoreFunction
-    ) -> NDArray[np.floating[Any]]:
-        """Turn logits ``[batch, labels]`` into scores; see ``Backend.probabilities``."""
+    def other_runs(self) -> Mapping[str, Run]:
+        """The graph that ``torch.export`` records, which the other backends start from.
+
+        The recording keeps each operator that has a lowering, so it needs TensorFlow.
+        """
+        if extras.missing("tensorflow"):
+            return {}
+        return {"captured as eager": self._run_captured}
+
+    def traceable(self) -> torch.nn.Module:
+        """The PyTorch model."""
+        return self.model
+
+    def _run_captured(
+        self,
+        encoding: Encoding,
+        *,
+        function: ScoreFunction | None = None,
+        hidden_states: bool = False,
+    ) -> Outputs:
         import torch
 
-        values = torch.tensor(logits)
-        if function == "softmax":
-            values = values.softmax(dim=-1)
-        elif function == "sigmoid":
-            values = values.sigmoid()
-        return _numpy(values)
+        from diglot.lowering import record
+
+        inputs = self._tensors(encoding)
+        with torch.inference_mode():
+            captured = record.recorded(self.model, list(inputs)).module()
+            outputs = captured(**inputs)
+        return self._answer(outputs, function, hidden_states=hidden_states)
+
+    def _answer(
+        self, outputs: Any, function: ScoreFunction | None, *, hidden_states: bool
+    ) -> Outputs:
+        raw = {name: _wide(outputs[name]) for name in self._outputs}
+        scores = {} if function is None else {n: _scored(x, function) for n, x in raw.items()}
+        layers = outputs["hidden_states"] if hidden_states else ()
+        return Outputs(
+            {name: _numpy(value) for name, value in raw.items()},
+            {name: _numpy(value) for name, value in scores.items()},
+            tuple(_numpy(layer) for layer in layers),
+        )
+
+    def _tensors(self, encoding: Encoding) -> dict[str, torch.Tensor]:
+        import torch
+
+        return {
+            name: torch.tensor(np.asarray(array), dtype=torch.int64, device=self.device)
+            for name, array in encoding.items()
+        }
 
     def _check(self, ids: torch.Tensor) -> None:
         """Refuse what would fail in the model without a useful word, and on a GPU for good."""
@@ -157,12 +208,21 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _numpy(tensor: torch.Tensor) -> NDArray[np.floating[Any]]:
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """In float32 at least: NumPy has no bfloat16, and half precision is too coarse for scores."""
     import torch
 
-    # NumPy has no bfloat16, and half precision is too coarse to compute scores in.
-    wide = tensor if tensor.dtype == torch.float64 else tensor.float()
-    array: NDArray[np.floating[Any]] = wide.cpu().numpy()
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def _scored(values: torch.Tensor, function: ScoreFunction) -> torch.Tensor:
+    if function == "softmax":
+        return values.softmax(dim=-1)
+    return values.sigmoid() if function == "sigmoid" else values
+
+
+def _numpy(tensor: torch.Tensor) -> Array:
+    array: Array = _wide(tensor.detach()).cpu().numpy()
     return array
 
 

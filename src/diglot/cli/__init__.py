@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 import diglot
-from diglot.cli import check, classify, explain, inspect, ledger, serve, trace
+from diglot.cli import check, classify, explain, export, info, ledger, trace
 from diglot.errors import DiglotError
 
 # What a shell reports for a program that these signals have ended: 128 and the signal's number.
@@ -96,10 +96,10 @@ def _options(
 
 app.command()(classify.classify)
 app.command()(explain.explain)
-app.command()(inspect.config)
-app.command()(inspect.info)
-app.command()(serve.export)
-app.command()(serve.doctor)
+app.command()(info.config)
+app.command()(info.info)
+app.command()(export.export)
+app.command()(export.doctor)
 app.command()(check.check)
 app.command()(ledger.record)
 app.add_typer(ledger.ledger, name="ledger")

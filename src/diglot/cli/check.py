@@ -12,8 +12,8 @@ from diglot.cli import checking, loading, options, rendering
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from diglot.backends import Precision
     from diglot.parity.result import CheckResult
+    from diglot.types import Precision
 
 _OUTPUT = "Output"
 
@@ -85,13 +85,13 @@ def check(
 
     Exit codes: 0 equal, 1 different, 2 could not be judged.
     """
-    from diglot import extras, settings
+    from diglot import backends, extras, settings
 
     extras.require("parity", "hypothesis")
     if report is not None:
         extras.require("parity", "altair", "jinja2", "vl_convert")
-    from diglot.parity import opening
-    from diglot.parity.replay import Replay
+    from diglot.parity import sides_by_name
+    from diglot.parity.failing_case import Replay
 
     rule = checking.rule(strict, lenient, tolerance)
     own = checking.own(texts, input_format, column, pair_column)
@@ -105,18 +105,18 @@ def check(
         extra = {"cases": [kept.case]}
     wanted = cast("Precision | None", precision)
     chosen = settings.load(checkpoint=checkpoint, precision=wanted)
-    against = against or "tensorflow"
+    against = against or backends.DEFAULT_TESTED
     # A ledger was recorded in one precision, whatever is configured.
-    fixed = opening.is_ledger(against)
+    fixed = sides_by_name.is_ledger(against)
     if rule is not None:
         extra["tolerance"] = rule
     with checking.progress() as progress:
-        from diglot.parity.checking import check as judge
+        from diglot.parity.checks import check as judge
 
         found = judge(
             chosen.checkpoint,
             against,
-            reference=reference or "torch",
+            reference=reference or backends.REFERENCE,
             precision=wanted if fixed else chosen.precision,
             failures=failures,
             progress=progress,

@@ -65,7 +65,7 @@ Absolute = Annotated[
 
 def rule(strict: bool, lenient: bool, absolute: float | None) -> Tolerance | None:
     """The tolerance that is asked for; ``None`` for the usual one."""
-    from diglot.parity.tolerance import LENIENT, STRICT, Tolerance
+    from diglot.equality.tolerance import LENIENT, STRICT, Tolerance
 
     if strict + lenient + (absolute is not None) > 1:
         raise typer.BadParameter("--strict, --lenient and --tolerance exclude one another")

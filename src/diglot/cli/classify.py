@@ -17,7 +17,7 @@ from diglot.cli.rows import Columns
 from diglot.cli.stream import STANDARD_OUTPUT, Faults, OnError, Progress, answers, destination
 
 if TYPE_CHECKING:
-    from diglot.predictions import TopK
+    from diglot.heads.sequence_classification import TopK
 
 # Texts of like length are batched together among this many batches' worth of rows.
 _BATCHES = 8
@@ -173,7 +173,7 @@ def classify(
             faults.say(f"there is nothing to classify: {source or '<stdin>'} holds no texts")
         asked = {"top_k": ranking, "function_to_apply": function, "max_length": max_length}
         classifier = (
-            loading.ask(address, model, labels=labels, batch_size=batch, **asked)
+            loading.ask(address, model, batch_size=batch, **asked)
             if address is not None
             else loading.load(
                 model,
@@ -234,7 +234,7 @@ def _format(output: str | None) -> Format:
 
 
 def _top_k(given: str | None) -> TopK:
-    from diglot.predictions import UNSET
+    from diglot.heads.sequence_classification import UNSET
 
     if given is None:
         return UNSET

@@ -11,8 +11,6 @@ from diglot.cli.rendering import Facts
 
 BOTH = "both"
 
-_FRAMEWORKS = ("torch", "tensorflow")
-
 
 def explain(
     texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to explain.")],
@@ -40,7 +38,7 @@ def explain(
     """Show what each step makes of texts: tokens and ids, logits, probabilities, labels."""
     from diglot import backends, explanation
 
-    names = _FRAMEWORKS if backend == BOTH else (backend,)
+    names = (backends.REFERENCE, backends.DEFAULT_TESTED) if backend == BOTH else (backend,)
     for name in filter(None, names):
         # Before the first one is loaded, which takes a while.
         backends.require(name)

@@ -12,7 +12,7 @@ from diglot.cli import checking, loading, options, rendering
 from diglot.cli.rendering import Facts
 
 if TYPE_CHECKING:
-    from diglot.backends import Precision
+    from diglot.types import Precision
 
 _MOVED = 1
 
@@ -55,8 +55,7 @@ def record(
     own = checking.own(texts, input_format, column, pair_column)
     wanted = cast("Precision | None", precision)
     chosen = settings.load(checkpoint=checkpoint, precision=wanted)
-    if backend == "tensorflow":
-        loading.import_tensorflow()
+    loading.import_quietly(backend)
     with checking.progress() as progress:
         from diglot.parity import BUDGET
         from diglot.parity.ledger import record as write

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
+
+from diglot.quiet import standard_error_muted
 
 if TYPE_CHECKING:
     from diglot.classifier import TextClassifier
 
 _TENSORFLOW_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _TRANSFORMERS_LEVEL = "TRANSFORMERS_VERBOSITY"
-
-_STANDARD_ERROR = 2
 
 
 def load(
@@ -35,20 +33,21 @@ def load(
         DiglotError: as ``from_pretrained``.
     """
     from diglot import settings
-    from diglot.serving import layout
+    from diglot.endpoints import layout
 
     os.environ.setdefault(_TRANSFORMERS_LEVEL, "error")
-    chosen = settings.load(checkpoint=model)
-    exported = chosen.checkpoint is not None and layout.is_export(chosen.checkpoint)
-    if exported or settings.load(backend=backend).chosen_backend() == "tensorflow":
+    chosen = settings.load(checkpoint=model, backend=backend)
+    if chosen.checkpoint is not None and layout.is_export(chosen.checkpoint):
         import_tensorflow()
+    else:
+        import_quietly(chosen.chosen_backend())
 
     from diglot.classifier import TextClassifier
 
     return TextClassifier.from_pretrained(model, backend, labels=names(labels), **options)
 
 
-def ask(address: str, model: str | None, *, labels: str | None, **options: Any) -> TextClassifier:
+def ask(address: str, model: str | None, **options: Any) -> TextClassifier:
     """A classifier that asks a server; the arguments are those of ``diglot.serving.Client``.
 
     Raises:
@@ -58,7 +57,7 @@ def ask(address: str, model: str | None, *, labels: str | None, **options: Any) 
 
     if address.partition("://")[0] not in ("http", "https"):
         import_tensorflow()  # whose protocol buffers gRPC speaks
-    return Client(address, model, labels=names(labels), **options)
+    return Client(address, model, **options)
 
 
 def names(labels: str | None) -> list[str] | None:
@@ -66,32 +65,23 @@ def names(labels: str | None) -> list[str] | None:
     return None if labels is None else [label.strip() for label in labels.split(",")]
 
 
+def import_quietly(backend: str) -> None:
+    """Import a backend's noisy modules without their messages."""
+    from diglot import backends
+
+    for module in backends.find(backend).noisy:
+        _import(module)
+
+
 def import_tensorflow() -> None:
-    """Import TensorFlow without what it says of itself meanwhile."""
-    if _TENSORFLOW_LEVEL in os.environ or find_spec("tensorflow") is None:
+    """Import TensorFlow without its messages."""
+    _import("tensorflow")
+
+
+def _import(module: str) -> None:
+    if _TENSORFLOW_LEVEL in os.environ or find_spec(module) is None:
         return
     os.environ[_TENSORFLOW_LEVEL] = "3"
     # While it is imported, TensorFlow also logs in a way that no variable turns off.
-    with _muted():
-        import tensorflow  # noqa: F401
-
-
-@contextmanager
-def _muted() -> Iterator[None]:
-    """Keep what native code writes to standard error, and show it only after a failure."""
-    try:
-        kept = os.dup(_STANDARD_ERROR)
-    except OSError:  # it is closed
-        yield
-        return
-    with TemporaryFile() as heard:
-        os.dup2(heard.fileno(), _STANDARD_ERROR)
-        try:
-            yield
-        except BaseException:
-            heard.seek(0)
-            os.write(kept, heard.read())
-            raise
-        finally:
-            os.dup2(kept, _STANDARD_ERROR)
-            os.close(kept)
+    with standard_error_muted():
+        import_module(module)

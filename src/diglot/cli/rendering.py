@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
-from unicodedata import category
+
+from diglot.text import json_number, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from diglot.predictions import Prediction
+    from diglot.heads.sequence_classification import Prediction
 
 # Labels that are longer are continued on the next line.
 _LABEL_WIDTH = 24
@@ -94,7 +94,8 @@ class _JsonLines:
 
     def _object(self, answer: Answer) -> str:
         found = [
-            {"label": one["label"], "score": number(one["score"])} for one in answer.predictions
+            {"label": one["label"], "score": json_number(one["score"])}
+            for one in answer.predictions
         ]
         fields = {
             "line": answer.line,
@@ -204,21 +205,10 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def shown(text: str) -> str:
-    """The text on one line, with what a terminal might obey or hide written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or category(each) == "Zs" else repr(each)[1:-1] for each in text
-    )
+    """The text as a terminal may print it: everything visible, white space as it is."""
+    return visible(text, None, spaces=True)
 
 
 def _short(score: float) -> str:
     """The score in ten characters at most."""
     return f"{score:.4f}" if abs(score) < 9_999 else f"{score:.2e}"
-
-
-def number(value: float) -> float | str:
-    """The number for JSON, which has no word for what is not finite."""
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

@@ -11,7 +11,7 @@ import typer
 from diglot.cli import loading, options, rendering
 
 if TYPE_CHECKING:
-    from diglot.backends import Precision
+    from diglot.types import Precision
 
 _DIFFERENT = 1
 
@@ -61,11 +61,10 @@ def trace(
     """
     import json
 
-    from diglot import checkpoint as checkpoints
-    from diglot import files, settings
-    from diglot.parity.cases import Case
-    from diglot.parity.replay import Replay
-    from diglot.preprocessing import Encoder
+    from diglot import checkpoints, files, settings
+    from diglot.equality.cases import Case
+    from diglot.parity.failing_case import Replay
+    from diglot.preprocessing import CheckpointEncoder
 
     if bool(texts) == (again is not None):
         raise typer.BadParameter("give --text, once or more, or --replay")
@@ -80,7 +79,7 @@ def trace(
     from diglot.parity.trace import trace as follow
 
     with rendering.console(sys.stderr).status("tracing"):
-        encoder = Encoder(
+        encoder = CheckpointEncoder(
             checkpoints.find(
                 chosen.checkpoint,
                 revision=revision,

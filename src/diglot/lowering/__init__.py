@@ -7,7 +7,7 @@ frameworks at once.
 """
 
 from diglot.lowering.capture import capture
-from diglot.lowering.declined import DECLINED
+from diglot.lowering.limitations import DECLINED
 from diglot.lowering.program import Program, lower
 from diglot.lowering.registry import REGISTRY, lowering
 

@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram, default_decompositions, export
 
 import diglot.lowering.ops  # noqa: F401 - fills the registry
 from diglot.errors import CaptureError
-from diglot.lowering.declined import DECLINED
+from diglot.lowering.limitations import DECLINED
 from diglot.lowering.registry import REGISTRY
 
 

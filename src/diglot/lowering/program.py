@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_unflatten
 
 from diglot.errors import LoweringError, UnsupportedOperatorsError
 from diglot.lowering import dtypes
-from diglot.lowering.declined import DECLINED
-from diglot.lowering.promotion import promote
+from diglot.lowering.limitations import DECLINED
+from diglot.lowering.passes.promotion import promote
 from diglot.lowering.registry import REGISTRY
 
 # What a captured graph calls besides ATen: a tuple's item, and arithmetic on symbolic sizes.

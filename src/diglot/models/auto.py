@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from diglot import backends, checkpoint, files, loading
+from diglot import checkpoints, extras, files
+from diglot.checkpoints import torch_model
 from diglot.errors import BackendError, InputError
+from diglot.quiet import transformers_muted
 
 # Keras reads the variable once, at import, and an absent framework would fail in its place.
 if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
@@ -17,7 +18,7 @@ if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
         f"diglot's TensorFlow models need Keras on TensorFlow, but KERAS_BACKEND is"
         f" {os.environ['KERAS_BACKEND']!r}; unset it, or set KERAS_BACKEND=tensorflow"
     )
-backends.require("tensorflow")
+extras.require("tensorflow", "tensorflow", "keras", "torch", what="the backend 'tensorflow'")
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -25,8 +26,8 @@ import torch  # noqa: E402
 from transformers import AutoModel, AutoModelForSequenceClassification  # noqa: E402
 
 from diglot.lowering import Program  # noqa: E402
-from diglot.lowering.dtypes import to_numpy, to_torch  # noqa: E402
-from diglot.models import recording  # noqa: E402
+from diglot.lowering.dtypes import to_numpy  # noqa: E402
+from diglot.lowering.model import LoweredModel  # noqa: E402
 from diglot.models.output import ModelOutput  # noqa: E402
 
 if keras.backend.backend() != "tensorflow":
@@ -37,6 +38,8 @@ if keras.backend.backend() != "tensorflow":
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
+
+    from diglot.types import Precision
 
 Tensors = Mapping[str, Any]
 
@@ -62,35 +65,26 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__(name=model.config.model_type.replace("-", "_"))
         self.config = model.config
-        self._taken = recording.taken(model)
-        self._programs: dict[tuple[tuple[str, ...], bool], Program] = {}
-        self._functions: dict[tuple[Program, bool], Callable[..., Tensors]] = {}
-        self._variables: dict[str, keras.Variable] = {}
-        made: dict[int, keras.Variable] = {}
-        for name, value in model.state_dict(keep_vars=True).items():
-            # Tied parameters stay tied: one variable under several names.
-            if id(value) not in made:
-                made[id(value)] = self._variable(name, value)
-            self._variables[name] = made[id(value)]
-        self._skeleton = _skeleton(model)
+        self.lowered = LoweredModel(model, self._variable)
         self.built = True
 
-    def _variable(self, name: str, value: torch.Tensor) -> keras.Variable:
+    def _variable(self, name: str, value: torch.Tensor) -> tf.Variable:
         array = to_numpy(value)
-        return self.add_weight(
+        weight: keras.Variable = self.add_weight(
             name=name,
             shape=array.shape,
             dtype=array.dtype.name,
             initializer=lambda shape, dtype: tf.constant(array),
             trainable=isinstance(value, torch.nn.Parameter),
         )
+        return weight.value
 
     @classmethod
     def from_pretrained(
         cls,
-        pretrained: str | os.PathLike[str] | checkpoint.Checkpoint | None = None,
+        pretrained: str | os.PathLike[str] | checkpoints.Checkpoint | None = None,
         *,
-        precision: backends.Precision = "float32",
+        precision: Precision = "float32",
         revision: str | None = None,
         labels: Sequence[str] | None = None,
         fresh_head: bool = False,
@@ -108,18 +102,18 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
             trust_remote_code: run the checkpoint's own Python code where it has some.
 
         Raises:
-            CheckpointError: see :func:`diglot.checkpoint.find` and
-                :meth:`diglot.checkpoint.Checkpoint.load_torch`.
+            CheckpointError: see :func:`diglot.checkpoints.find` and
+                :func:`diglot.checkpoints.torch_model.load`.
         """
-        if not isinstance(pretrained, checkpoint.Checkpoint):
-            pretrained = checkpoint.find(
+        if not isinstance(pretrained, checkpoints.Checkpoint):
+            pretrained = checkpoints.find(
                 pretrained,
                 revision=revision,
                 labels=labels,
                 fresh_head=fresh_head,
                 trust_remote_code=trust_remote_code,
             )
-        return cls(pretrained.load_torch(precision=precision, head=cls._head))
+        return cls(torch_model.load(pretrained, precision=precision, head=cls._head))
 
     @classmethod
     def from_config(cls, config: PreTrainedConfig) -> Self:
@@ -128,14 +122,11 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
 
     def to_torch(self) -> PreTrainedModel:
         """Transformers' PyTorch model with the weights that this one has now."""
-        model = copy.deepcopy(self._skeleton)
-        weights = {name: to_torch(one.numpy()) for name, one in self._variables.items()}
-        model.load_state_dict(weights, assign=True)
-        return model.eval()
+        return self.lowered.to_torch()
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
         """Write ``config.json`` and safetensors that transformers' PyTorch class loads back."""
-        with files.filling_directory(Path(directory)) as scratch, loading.muted():
+        with files.filling_directory(Path(directory)) as scratch, transformers_muted():
             self.to_torch().save_pretrained(scratch)
 
     def __call__(
@@ -165,12 +156,8 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         given |= input_ids if isinstance(input_ids, Mapping) else {"input_ids": input_ids}
         inputs = self._checked({name: one for name, one in given.items() if one is not None})
         # Recorded here already: Keras would wrap an error of the recording into one of its own.
-        program, rows = self.program(inputs, bool(training)), inputs["input_ids"].shape[0]
-        if program.inputs["input_ids"][0] == 1 and rows not in (1, None):
-            raise InputError(
-                f"{recording.NO_PAD_TOKEN} This batch has {rows} rows; set config.pad_token_id, or"
-                " call the model with one row at a time"
-            )
+        program = self.program(inputs, bool(training))
+        self.lowered.check_rows(program, inputs["input_ids"].shape[0])
         if output_hidden_states is None:
             output_hidden_states = bool(self.config.output_hidden_states)
         return ModelOutput(
@@ -184,8 +171,11 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
     ) -> Tensors:
         """What Keras calls: one mapping of int64 tensors in, one of tensors out."""
         program = self.program(inputs, training)
-        function = self._function(program, output_hidden_states)
-        return function(*(inputs[name] for name in program.inputs))
+        function = self.lowered.function(
+            inputs, training=training, hidden_states=output_hidden_states
+        )
+        outputs: Tensors = function(*(inputs[name] for name in program.inputs))
+        return outputs
 
     def program(self, inputs: Collection[str], training: bool = False) -> Program:
         """What the model runs for these inputs; recorded when first asked for.
@@ -197,13 +187,7 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         Raises:
             LoweringError: the model cannot be recorded or lowered.
         """
-        names = tuple(name for name in recording.INPUTS if name in inputs)
-        key = names, training
-        if key not in self._programs:
-            self._skeleton.train(training)
-            variables = {name: one.value for name, one in self._variables.items()}
-            self._programs[key] = recording.record(self._skeleton, names, variables)
-        return self._programs[key]
+        return self.lowered.program(inputs, training)
 
     def predict_step(self, data: Any) -> Any:
         """One batch of ``predict``: Keras joins plain dictionaries of tensors."""
@@ -222,36 +206,20 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
     def summary(self, print_fn: Callable[[str], object] = print, **_: Any) -> None:
         """Print each module of the checkpoint with the number of its parameters."""
         modules: dict[str, list[Any]] = {}
-        for name, variable in self._variables.items():
+        for name, variable in self.lowered.variables.items():
             modules.setdefault(name.rpartition(".")[0], []).append((name, variable))
         width = max(map(len, modules), default=0)
         print_fn(f"{type(self).__name__} ({self.config.model_type})")
         for module, own in modules.items():
-            count = sum(one.value.shape.num_elements() for _, one in own)
+            count = sum(one.shape.num_elements() for _, one in own)
             shapes = ", ".join(f"{n.rpartition('.')[2]} {tuple(one.shape)}" for n, one in own)
             print_fn(f"  {module:<{width}}  {count:>12,}  {shapes}")
         print_fn(f"parameters: {self.count_params():,}")
 
-    def _function(self, program: Program, output_hidden_states: bool) -> Callable[..., Tensors]:
-        key = program, output_hidden_states
-        if key not in self._functions:
-
-            def run(*inputs: tf.Tensor) -> Tensors:
-                outputs: dict[str, Any] = program(**dict(zip(program.inputs, inputs, strict=True)))
-                if not output_hidden_states:
-                    outputs.pop("hidden_states", None)
-                return outputs
-
-            signature = [
-                tf.TensorSpec(shape, tf.int64, name) for name, shape in program.inputs.items()
-            ]
-            self._functions[key] = tf.function(run, input_signature=signature, autograph=False)
-        return self._functions[key]
-
     def _checked(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        if strangers := set(given) - set(self._taken):
+        if strangers := set(given) - set(self.lowered.inputs):
             raise InputError(
-                f"{self.config.model_type} takes {', '.join(self._taken)}, not"
+                f"{self.config.model_type} takes {', '.join(self.lowered.inputs)}, not"
                 f" {', '.join(sorted(strangers))}; leave that out"
             )
         if "input_ids" not in given:
@@ -301,10 +269,3 @@ def _integers(name: str, value: Any) -> tf.Tensor:
 def _main(outputs: Tensors) -> Any:
     """The logits, or the last hidden state of a model without a head."""
     return next(iter(outputs.values()))
-
-
-def _skeleton(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with every parameter's memory given back: it can be recorded, but not run."""
-    for parameter in model.parameters():
-        parameter.data = torch.zeros((), dtype=parameter.dtype).expand(parameter.shape)
-    return model

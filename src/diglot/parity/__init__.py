@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from diglot import extras
 
 if TYPE_CHECKING:
-    from diglot.parity.checking import check as check
-    from diglot.parity.tolerance import BUDGET as BUDGET
-    from diglot.parity.tolerance import LENIENT as LENIENT
-    from diglot.parity.tolerance import STRICT as STRICT
-    from diglot.parity.tolerance import Difference as Difference
-    from diglot.parity.tolerance import Measurement as Measurement
-    from diglot.parity.tolerance import Tolerance as Tolerance
-    from diglot.parity.tolerance import difference as difference
-    from diglot.parity.tolerance import measure as measure
+    from diglot.equality.tolerance import BUDGET as BUDGET
+    from diglot.equality.tolerance import LENIENT as LENIENT
+    from diglot.equality.tolerance import STRICT as STRICT
+    from diglot.equality.tolerance import Difference as Difference
+    from diglot.equality.tolerance import Measurement as Measurement
+    from diglot.equality.tolerance import Tolerance as Tolerance
+    from diglot.equality.tolerance import difference as difference
+    from diglot.equality.tolerance import measure as measure
+    from diglot.parity.checks import check as check
 
-_TOLERANCE = "diglot.parity.tolerance"
+_TOLERANCE = "diglot.equality.tolerance"
 _HOMES = {
     "BUDGET": _TOLERANCE,
     "LENIENT": _TOLERANCE,
@@ -28,7 +28,7 @@ _HOMES = {
     "Difference": _TOLERANCE,
     "Measurement": _TOLERANCE,
     "Tolerance": _TOLERANCE,
-    "check": "diglot.parity.checking",
+    "check": "diglot.parity.checks",
     "difference": _TOLERANCE,
     "measure": _TOLERANCE,
 }

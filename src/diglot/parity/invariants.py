@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diglot.parity.cases import Encoding
-from diglot.parity.judging import Judgement, Rule, judge
-from diglot.parity.reference import Live
-from diglot.parity.sides import Side, Stages
-from diglot.parity.tolerance import Array, Difference, Measurement
+from diglot.equality.judge import Judgement, Rule, judge
+from diglot.equality.reference import Live
+from diglot.equality.sides import Side, Stages
+from diglot.equality.tolerance import Difference, Measurement
+from diglot.types import Array, Encoding
 
 TWICE = "run twice"
 NARROW = "int32 as int64"

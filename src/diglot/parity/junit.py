@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from diglot.files import replacing_file
 from diglot.parity.result import STAGES, CheckResult, Failure, Invariant, Stage
-from diglot.parity.wording import visible
+from diglot.text import visible
 
 _Tested = Stage | Invariant | None
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
 
+from diglot.equality.cases import Case
+from diglot.equality.compare import Compared
+from diglot.equality.judge import Judgement, Rule
+from diglot.equality.reference import Live
+from diglot.equality.sides import ENCODINGS, Run, Side
 from diglot.errors import DiglotError
-from diglot.parity.cases import Case
-from diglot.parity.comparison import Compared
-from diglot.parity.drawing import Inputs
+from diglot.parity.inputs import Inputs
 from diglot.parity.invariants import VARIATIONS, judge_move, standard, variations
-from diglot.parity.judging import Judgement, Rule
-from diglot.parity.reference import Live
 from diglot.parity.result import Invariant
-from diglot.parity.sides import ENCODINGS, Run, Side
 
 # On how many inputs, of at most so many tokens, each invariant is tried.
 _TRIED, _TOKENS = 8, 64

@@ -18,9 +18,9 @@ import pytest
 from diglot.errors import DiglotError, InputError, LedgerError
 
 if TYPE_CHECKING:
-    from diglot.checkpoint import Checkpoint
+    from diglot.checkpoints import Checkpoint
+    from diglot.equality.sides import Side
     from diglot.parity.result import CheckResult
-    from diglot.parity.sides import Side
 
 FAILURES = Path("diglot-failures")
 """Where failing inputs are kept, in pytest's root directory."""
@@ -132,8 +132,10 @@ class Parity:
         """The same with the ledger, where there is one, as what is right."""
         if (ledger := arguments.pop("ledger", None)) is None:
             return arguments
-        tested = arguments.pop("against", "tensorflow")
-        reference = arguments.pop("reference", "torch")
+        from diglot import backends
+
+        tested = arguments.pop("against", backends.DEFAULT_TESTED)
+        reference = arguments.pop("reference", backends.REFERENCE)
         if self._config.getoption(_UPDATE):
             from diglot.parity.ledger import record
 
@@ -223,7 +225,7 @@ def _known(given: _Arguments) -> _Arguments:
     Raises:
         InputError: one is not.
     """
-    from diglot.checkpoint import find
+    from diglot.checkpoints import find
     from diglot.parity import check
 
     taken = {**signature(check).parameters, **signature(find).parameters, "ledger": None}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from diglot.parity.cases import Case
+from diglot.equality.cases import Case
 
 SCHEMA = 1
 

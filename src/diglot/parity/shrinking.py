@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from diglot.parity.cases import Case, Encoding
+from diglot.equality.cases import Case
+from diglot.types import Encoding
 
 # How long a failure may be made smaller, in seconds; whatever has been reached then counts.
 _PATIENCE = 60.0

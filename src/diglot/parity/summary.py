@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from diglot.equality.compare import Compared
 from diglot.parity import result
-from diglot.parity.comparison import Compared
 from diglot.parity.result import Flip, Input, Layer, Stage, Token
-from diglot.preprocessing import Encoder
+from diglot.preprocessing import CheckpointEncoder
 
 if TYPE_CHECKING:
-    from diglot.checkpoint import Checkpoint
+    from diglot.checkpoints import Checkpoint
 
 # How many of the worst inputs are shown token by token.
 _SHOWN = 10
@@ -109,5 +109,5 @@ def _tokens(one: Compared, found: Checkpoint) -> tuple[tuple[Token, ...], ...]:
             )
             for place, name in enumerate(names)
         )
-        for row, names in enumerate(Encoder(found).tokens(ids))
+        for row, names in enumerate(CheckpointEncoder(found).tokens(ids))
     )

@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from diglot.serving.client import Client as Client
     from diglot.serving.doctor import examine as examine
-    from diglot.serving.publishing import export as export
-    from diglot.serving.served import Client as Client
+    from diglot.serving.exports import export as export
 
 # Fetched when first used: a client needs no TensorFlow.
 _HOMES = {
-    "Client": "diglot.serving.served",
+    "Client": "diglot.serving.client",
     "examine": "diglot.serving.doctor",
-    "export": "diglot.serving.publishing",
+    "export": "diglot.serving.exports",
 }
 
 __all__ = ["Client", "examine", "export"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from diglot.endpoints import layout, provenance
 from diglot.errors import ExportError
 from diglot.extras import require
-from diglot.serving import layout, provenance
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef

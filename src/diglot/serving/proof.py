@@ -16,17 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diglot import predictions
+from diglot import heads
+from diglot.checkpoints import torch_model
+from diglot.endpoints import provenance
+from diglot.equality.rounding import rounded_anew
 from diglot.errors import ExportError, TokenizerNotSupportedError
 from diglot.parity import BUDGET, Difference, Tolerance, difference
-from diglot.parity.rounding import rounded_anew
-from diglot.serving import provenance
 from diglot.tokenization import proof as strings
 
 if TYPE_CHECKING:
-    from diglot.backends import ScoreFunction
-    from diglot.checkpoint import Checkpoint
+    from diglot.checkpoints import Checkpoint
     from diglot.tokenization import GraphTokenizer
+    from diglot.types import ScoreFunction
 
 STRINGS = 2_048
 """How many drawn strings a compiled tokenizer must split as the library does."""
@@ -177,7 +178,7 @@ def prove(folder: Path, found: Checkpoint) -> Report:
     warmups, answers = _ask(folder, [one for each in requests for one in each])
     differences: list[Difference] = []
     worst = np.zeros(2)
-    model: Any = found.load_torch(precision=facts["precision"])
+    model: Any = torch_model.load(found, precision=facts["precision"])
     double: Any = deepcopy(model).double()
     for each, encoding in zip(requests, encodings, strict=True):
         expected = _expected(found, facts["function_to_apply"], model, double, encoding)
@@ -243,7 +244,7 @@ class _Expected:
         return float(abs(ours - self.reference).max()), float(abs(own - self.reference).max())
 
     def _scores(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return predictions.scores(logits, self.function)
+        return heads.scores(logits, self.function)
 
     def _numbers(self, name: str, value: Any, of: Any) -> Difference | None:
         return difference(
@@ -346,7 +347,14 @@ def _ask(folder: Path, requests: Sequence[Mapping[str, Any]]) -> tuple[int, list
     with tempfile.TemporaryDirectory() as scratch:
         given, written = Path(scratch, "requests.json"), Path(scratch, "answers.json")
         given.write_text(json.dumps(requests), "utf-8")
-        command = [sys.executable, "-m", "diglot.serving.replay", folder, given, written]
+        command = [
+            sys.executable,
+            "-m",
+            "diglot.serving.subprocess_answers",
+            folder,
+            given,
+            written,
+        ]
         run = subprocess.run(
             [*map(str, command)], capture_output=True, text=True, check=False, env=_environment()
         )

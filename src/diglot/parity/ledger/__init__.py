@@ -1,10 +1,10 @@
 """A checkpoint's answers on disk, to hold any other backend, version or machine against."""
 
-from diglot.parity.ledger.comparing import LedgerDiff, changes, diff
-from diglot.parity.ledger.digest import compact
+from diglot.parity.ledger.differences import LedgerDiff, changes, diff
 from diglot.parity.ledger.entries import Entry, Ledger, Recorded
 from diglot.parity.ledger.format import read, write
-from diglot.parity.ledger.recording import described, hashes, record
+from diglot.parity.ledger.record import described, hashes, record
+from diglot.parity.ledger.sketch import compact
 
 __all__ = [
     "Entry",

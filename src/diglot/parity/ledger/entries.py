@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diglot.backends import Precision, ScoreFunction
+from diglot.equality.cases import Case
+from diglot.equality.reference import Expected
+from diglot.equality.sides import ENCODINGS, PAIRS, TEXTS
+from diglot.equality.tolerance import Tolerance
 from diglot.errors import InputError
-from diglot.parity.cases import Case, Encoding
-from diglot.parity.ledger.digest import compact
-from diglot.parity.reference import Expected
-from diglot.parity.sides import ENCODINGS, PAIRS, TEXTS
-from diglot.parity.tolerance import Tolerance
+from diglot.parity.ledger.sketch import compact
+from diglot.types import Encoding, Precision, ScoreFunction
 
 Array = NDArray[np.floating[Any]]
 
@@ -105,7 +105,7 @@ class Origin:
 
 @dataclass(frozen=True, eq=False)
 class Ledger(Origin):
-    """The record of one model's answers; satisfies :class:`diglot.parity.reference.Reference`.
+    """The record of one model's answers; satisfies :class:`diglot.equality.reference.Reference`.
 
     Attributes:
         entries: the inputs, in the order in which they were run.

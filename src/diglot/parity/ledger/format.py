@@ -21,11 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diglot.equality.cases import Case
 from diglot.errors import LedgerError
 from diglot.files import replacing_file
-from diglot.parity.cases import Case
-from diglot.parity.ledger.digest import is_hidden
 from diglot.parity.ledger.entries import Array, Entry, Ledger, Origin, Recorded
+from diglot.parity.ledger.sketch import is_hidden
 
 SCHEMA = 1
 

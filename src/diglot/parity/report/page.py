@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from diglot.parity.report import charts, digest
+from diglot.parity.report import charts, excerpts
 from diglot.parity.result import ENCODING, CheckResult
-from diglot.parity.wording import number, visible
+from diglot.text import short_number, visible
 
 
 def render(result: CheckResult) -> str:
@@ -24,7 +24,7 @@ def render(result: CheckResult) -> str:
         .get_template("page.html.j2")
         .render(
             result=result,
-            digest=digest,
+            excerpts=excerpts,
             ENCODING=ENCODING,
             infinity=math.inf,
             style=style,
@@ -44,7 +44,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "visible": visible}
+    environment.filters |= {"number": short_number, "visible": visible}
     return environment
 
 

@@ -10,8 +10,8 @@ from torch.export.graph_signature import InputKind
 from torch.fx import Node
 from torch.utils._pytree import tree_unflatten
 
-from diglot.lowering.promotion import promote
-from diglot.models import recording
+from diglot.lowering import record
+from diglot.lowering.passes.promotion import promote
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,17 +34,17 @@ class Graph:
         Raises:
             CaptureError: ``torch.export`` cannot record it.
         """
-        exported = recording.recorded(model, inputs)
+        exported = record.recorded(model, inputs)
         promote(exported.graph_module)
         self.nodes: list[Node] = list(exported.graph_module.graph.nodes)
         self.weights: dict[str, str] = {}
         self.kinds: dict[str, str] = {}
         for spec in exported.graph_signature.input_specs:
             if spec.target is not None:
-                self.weights[spec.arg.name] = spec.target.removeprefix(recording.PREFIX)
+                self.weights[spec.arg.name] = spec.target.removeprefix(record.PREFIX)
                 self.kinds[spec.arg.name] = _KINDS.get(spec.kind, "constant")
         self._constants = {
-            name.removeprefix(recording.PREFIX): one for name, one in exported.constants.items()
+            name.removeprefix(record.PREFIX): one for name, one in exported.constants.items()
         }
         self._outputs = exported.call_spec.out_spec
 
@@ -76,8 +76,8 @@ def module(node: Node) -> str:
     """Hugging Face's name of the module that calls the operator; empty for the model itself."""
     stack = list(node.meta.get("nn_module_stack", {}).values())
     path = f"{stack[-1][0]}." if stack else ""
-    found: str = path.removeprefix(recording.PREFIX).removesuffix(".")
-    return found if path.startswith(recording.PREFIX) else ""
+    found: str = path.removeprefix(record.PREFIX).removesuffix(".")
+    return found if path.startswith(record.PREFIX) else ""
 
 
 def dying(

@@ -6,34 +6,35 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import tensorflow as tf
 import torch
 from torch.fx import Node
 from torch.utils._pytree import tree_leaves
 
+from diglot.equality.tolerance import Difference, Measurement, Tolerance
 from diglot.errors import InputError, LoweringError
+from diglot.lowering import record
 from diglot.lowering.dtypes import to_torch
-from diglot.models import recording
-from diglot.parity.tolerance import Difference, Measurement, Tolerance
 from diglot.parity.trace.graph import Graph, dying, module
-from diglot.parity.trace.judging import (
+from diglot.parity.trace.operators import (
     judged,
     largest,
     largest_error,
     leniency,
     weights,
 )
-from diglot.parity.trace.readings import DOUBLED, Reading, TensorFlowReading, TorchReading
 from diglot.parity.trace.steps import Step
+from diglot.parity.trace.values import DOUBLED, Reading, TensorFlowReading, TorchReading
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from diglot.models import TFAutoModel, TFAutoModelForSequenceClassification
+    from diglot.lowering.model import LoweredModel
 
-    Model: TypeAlias = PreTrainedModel | TFAutoModel | TFAutoModelForSequenceClassification
-    """Either framework's reading of a checkpoint."""
+    TracedModel: TypeAlias = PreTrainedModel | LoweredModel
+    """A checkpoint's model in PyTorch, or lowered to TensorFlow."""
 
 
 class Walk:
@@ -47,7 +48,7 @@ class Walk:
     def __init__(
         self,
         model: PreTrainedModel,
-        other: Model,
+        other: TracedModel,
         inputs: Mapping[str, torch.Tensor],
         tolerance: Tolerance,
         sides: tuple[str, str],
@@ -71,19 +72,21 @@ class Walk:
         self._sides = sides
         self._models, self._inputs = (other, model), inputs
         _outputs(model, inputs)  # refuses at once what it cannot take
-        in_torch = isinstance(other, torch.nn.Module)
-        self._graph = graph or Graph(other if in_torch else model, list(inputs))
+        own = other if isinstance(other, torch.nn.Module) else None
+        self._graph = graph or Graph(own or model, list(inputs))
         values = {**inputs, **self._graph.values(model)}
         self._truth = TorchReading(values, DOUBLED)
         self._actual: TorchReading | TensorFlowReading
-        if in_torch:
-            self._expected = TorchReading(values, {other.dtype: model.dtype})
-            self._actual = TorchReading({**inputs, **self._graph.values(other)}, {})
-            finer = torch.finfo(model.dtype).eps <= torch.finfo(other.dtype).eps
+        if own is not None:
+            self._expected = TorchReading(values, {own.dtype: model.dtype})
+            self._actual = TorchReading({**inputs, **self._graph.values(own)}, {})
+            finer = torch.finfo(model.dtype).eps <= torch.finfo(own.dtype).eps
             self._shared: Reading = self._actual if finer else self._expected
         else:
             self._expected = TorchReading(values, {})
-            self._actual = TensorFlowReading(values, other.program(inputs), self._graph.names)
+            self._actual = TensorFlowReading(
+                values, cast("LoweredModel", other).program(inputs), self._graph.names
+            )
             self._shared = self._expected
         self._relative: dict[str, float] = {}
 
@@ -194,17 +197,17 @@ class Walk:
         return scale, [tree_leaves(peer)[place] for peer in peers]
 
 
-def _outputs(model: Model, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def _outputs(model: TracedModel, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     """What the model as a whole makes of the inputs, by name."""
     if not isinstance(model, torch.nn.Module):
-        arrays = {name: one.numpy() for name, one in inputs.items()}
-        outputs = model(**arrays, output_hidden_states=True)
+        function = model.function(inputs, hidden_states=True)
+        outputs = function(*(tf.constant(inputs[n].numpy()) for n in model.program(inputs).inputs))
         return {
             name: tuple(to_torch(one.numpy()) for one in tree_leaves(found))
             for name, found in outputs.items()
         }
     try:
-        found: dict[str, Any] = recording.Plain(model)(**inputs)
+        found: dict[str, Any] = record.Plain(model)(**inputs)
     except (IndexError, ValueError, RuntimeError) as error:
         shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in inputs.items())
         raise InputError(f"PyTorch cannot run the model on {shapes}: {error}") from error

@@ -9,7 +9,7 @@ import altair as alt
 
 from diglot.parity.report.charts.svg import AGAINST, GUIDE, HEIGHT, WIDTH, WRONG
 from diglot.parity.result import STAGES, CheckResult
-from diglot.parity.wording import number
+from diglot.text import short_number
 
 TITLE = "Error against the limit"
 CAPTION = (
@@ -50,7 +50,7 @@ def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
     ]
     last = len(_EDGES)
     places = [0.5, *range(2, last + 1), last + 0.5]
-    names = ["same", *(number(one).removeprefix("0") for one in _EDGES[1:-1]), "", "more"]
+    names = ["same", *(short_number(one).removeprefix("0") for one in _EDGES[1:-1]), "", "more"]
     axis = alt.Axis(
         grid=False,
         ticks=False,
@@ -74,7 +74,7 @@ def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
 def _between(slot: int) -> str:
     if slot == 0:
         return "identical"
-    low = number(_EDGES[slot - 1])
+    low = short_number(_EDGES[slot - 1])
     if slot == len(_EDGES):
         return f"more than {low} of the limit"
-    return f"{low} to {number(_EDGES[slot])} of the limit"
+    return f"{low} to {short_number(_EDGES[slot])} of the limit"

@@ -9,7 +9,7 @@ import altair as alt
 
 from diglot.parity.report.charts.svg import AGAINST, GUIDE, HEIGHT, REFERENCE, WIDTH
 from diglot.parity.result import CheckResult
-from diglot.parity.wording import number, visible
+from diglot.text import short_number, visible
 
 TITLE = "Error by layer"
 CAPTION = (
@@ -38,7 +38,7 @@ def chart(result: CheckResult) -> alt.TopLevelMixin | None:
             {
                 "layer": at,
                 "error": scale(error),
-                "said": visible(f"{one.name}, {name}: {number(error)}", 200),
+                "said": visible(f"{one.name}, {name}: {short_number(error)}", 200),
             }
             for at, (one, error) in enumerate(zip(layers, errors, strict=True))
         ]

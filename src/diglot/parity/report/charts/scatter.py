@@ -19,7 +19,7 @@ from diglot.parity.report.charts.svg import (
     WRONG,
 )
 from diglot.parity.result import CheckResult
-from diglot.parity.wording import number, visible
+from diglot.text import short_number, visible
 
 TITLE = "Probabilities, side against side"
 CAPTION = (
@@ -93,6 +93,8 @@ def _gathered(points: Iterable[Point], what: str, span: float) -> list[dict[str,
     values = []
     for cell, count in cells.items():
         x, y = (at * span / steps for at in cell)
-        said = f"{count} {what}{'s' if count > 1 else ''} at {number(x)} and {number(y)}"
+        said = (
+            f"{count} {what}{'s' if count > 1 else ''} at {short_number(x)} and {short_number(y)}"
+        )
         values.append({"x": x, "y": y, "count": count, "said": said})
     return values

@@ -1,0 +1,84 @@
+"""Find a checkpoint: a directory, a hub id, or the default that diglot ships."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from diglot import embedded
+from diglot.checkpoints import hub
+from diglot.checkpoints.checkpoint import EMBEDDED, Checkpoint
+from diglot.errors import CheckpointNotFoundError, InputError
+from diglot.heads import SEQUENCE_CLASSIFICATION, Head
+
+
+def find(
+    checkpoint: str | os.PathLike[str] | None = None,
+    *,
+    revision: str | None = None,
+    labels: Sequence[str] | None = None,
+    fresh_head: bool = False,
+    trust_remote_code: bool = False,
+    head: Head = SEQUENCE_CLASSIFICATION,
+) -> Checkpoint:
+    """Find a checkpoint, fetching it from the hub where it is neither a directory nor cached.
+
+    Args:
+        checkpoint: a directory, a hub id (``"name"`` or ``"organisation/name"``), or ``None`` for
+            the small one that diglot ships. An existing directory wins over a hub id.
+        revision: a branch, tag or commit of a hub id.
+        labels: one for each row of the head, in order, instead of the configuration's.
+        fresh_head: allow a classification head of random weights.
+        trust_remote_code: run the checkpoint's own Python code where it has some.
+        head: the task that the checkpoint is for.
+
+    Raises:
+        CheckpointNotFoundError: there is no such directory, hub id or revision.
+        HubUnreachableError: it is not in the cache, and the hub cannot be asked.
+        InputError: the labels are not distinct texts, or a directory was given a revision.
+    """
+    given = None if labels is None else _checked(labels)
+    name = EMBEDDED if checkpoint is None else os.fspath(checkpoint)
+    path = _directory(checkpoint)
+    if path is None:
+        path = hub.download(name, revision, code=trust_remote_code)
+        revision = path.name
+    elif revision is not None:
+        raise InputError(
+            f"a revision ({revision!r}) is for a hub id, and {name!r} is a directory. Leave it out."
+        )
+    return Checkpoint(name, path, revision, given, fresh_head, trust_remote_code, head)
+
+
+def _directory(checkpoint: str | os.PathLike[str] | None) -> Path | None:
+    """The local directory that is meant; ``None`` for a hub id."""
+    if checkpoint is None:
+        return embedded.path()
+    text = os.fspath(checkpoint)
+    if not text:
+        raise CheckpointNotFoundError(
+            "the checkpoint is an empty text; give a directory or a hub id, or None for the"
+            " checkpoint that diglot ships"
+        )
+    path = Path(os.path.expanduser(text))
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise CheckpointNotFoundError(
+            f"{text} is a file. Give the folder that holds it, with config.json beside it."
+        )
+    meant = text.startswith((".", "/", "~", "\\")) or text.count("/") > 1
+    if meant or not isinstance(checkpoint, str):
+        raise CheckpointNotFoundError(f"there is no directory {text} (looked in {Path.cwd()})")
+    return None
+
+
+def _checked(labels: Sequence[str]) -> tuple[str, ...]:
+    given = tuple(labels)
+    texts = not isinstance(labels, str) and all(isinstance(label, str) for label in given)
+    if not given or not texts or len(set(given)) < len(given):
+        raise InputError(
+            f"labels must be a list of distinct texts, one for each row of the head, not {labels!r}"
+        )
+    return given

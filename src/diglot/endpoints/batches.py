@@ -1,0 +1,210 @@
+"""Inputs that fit a signature, cut into batches, and the outputs put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diglot.endpoints.endpoint import Signature, Tensor
+from diglot.errors import InputError, ServingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Arrays = dict[str, "NDArray[Any]"]
+
+DTYPES = {
+    "DT_BFLOAT16": "bfloat16",
+    "DT_BOOL": "bool",
+    "DT_DOUBLE": "float64",
+    "DT_FLOAT": "float32",
+    "DT_HALF": "float16",
+    "DT_INT16": "int16",
+    "DT_INT32": "int32",
+    "DT_INT64": "int64",
+    "DT_INT8": "int8",
+    "DT_STRING": "string",
+    "DT_UINT16": "uint16",
+    "DT_UINT32": "uint32",
+    "DT_UINT64": "uint64",
+    "DT_UINT8": "uint8",
+}
+"""TensorFlow's names by those of its protocol buffers. Source: ``types.proto``."""
+
+
+def fitted(name: str, signature: Signature, inputs: Mapping[str, Any]) -> Arrays:
+    """The inputs as arrays of the dtypes and shapes that a signature takes.
+
+    Args:
+        name: the signature's, for messages.
+        signature: what it takes.
+        inputs: arrays or nested lists by name.
+
+    Returns:
+        Arrays by name; texts as ``bytes`` in arrays of objects.
+
+    Raises:
+        InputError: an input is missing, is too much, or has another dtype, rank or size.
+    """
+    if set(inputs) != set(signature.inputs):
+        raise InputError(
+            f"the signature {name!r} takes {_listed(signature.inputs)}, not {_listed(inputs)}"
+        )
+    arrays = {
+        key: _array(f"{key!r} of the signature {name!r}", one, inputs[key])
+        for key, one in signature.inputs.items()
+    }
+    sizes = {key: len(value) for key, value in sorted(arrays.items()) if value.ndim}
+    if len(set(sizes.values())) > 1:
+        raise InputError(f"all inputs must have the same number of rows, not {sizes}")
+    if 0 in sizes.values():
+        raise InputError(f"there is no row for the signature {name!r}; give one at least")
+    return arrays
+
+
+def _listed(names: Mapping[str, Any]) -> str:
+    return ", ".join(repr(one) for one in sorted(names)) or "nothing"
+
+
+def _array(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
+    array = _strings(what, value) if expected.dtype == "string" else _numbers(what, expected, value)
+    sizes = zip(array.shape, expected.shape, strict=False)
+    if array.ndim != len(expected.shape) or any(want not in (None, size) for size, want in sizes):
+        shape = ", ".join("any" if one is None else str(one) for one in expected.shape)
+        raise InputError(f"{what} has the shape [{shape}], not {list(array.shape)}")
+    return array
+
+
+def _strings(what: str, value: Any) -> NDArray[Any]:
+    # A NumPy string forgets the NULs at its end, and an array of objects does not.
+    given = value.tolist() if isinstance(value, np.ndarray) else value
+    try:
+        array = np.array(given, dtype=object)
+    except ValueError as error:
+        raise InputError(f"{what} must be a list of texts as long as each other: {error}") from None
+    leaves = []
+    for row, one in enumerate(array.flat):
+        if not isinstance(one, str | bytes):
+            raise InputError(f"{what} takes texts, not {type(one).__name__} {one!r:.60}", index=row)
+        try:
+            leaves.append(one.encode() if isinstance(one, str) else one)
+        except UnicodeEncodeError as error:
+            raise InputError(f"{what} has a text that is not UTF-8: {error}", index=row) from None
+    encoded = np.empty(len(leaves), dtype=object)
+    encoded[:] = leaves
+    return encoded.reshape(array.shape)
+
+
+def _numbers(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            f"{what} must have rows as long as each other; fill them up: {error}"
+        ) from None
+    try:
+        dtype = np.dtype(expected.dtype)
+    except TypeError:
+        raise InputError(f"{what} takes {expected.dtype}, which diglot cannot send") from None
+    # What NumPy makes of no elements is float64, whatever was meant.
+    if array.size and array.dtype.kind not in {"i": "iu", "u": "iu", "f": "fiu"}.get(
+        dtype.kind, dtype.kind
+    ):
+        raise InputError(f"{what} takes {expected.dtype}, not {array.dtype}")
+    if dtype.kind in "iu" and array.size:
+        limits = np.iinfo(dtype)
+        low, high = int(array.min()), int(array.max())
+        if low < limits.min or high > limits.max:
+            raise InputError(f"{what} takes {expected.dtype}, which {low} to {high} is beyond")
+    return array.astype(dtype)
+
+
+def asked(
+    arrays: Arrays, most: int, ask: Callable[[Arrays], Arrays], signature: Signature
+) -> Arrays:
+    """Ask for no more than so many rows at a time, and join the answers.
+
+    Args:
+        arrays: the inputs, each ``[batch, ...]``; sent as they are where one is a scalar.
+        most: the most rows of one request.
+        ask: what answers to one request.
+        signature: what the answers must look like.
+
+    Raises:
+        ServingError: the answers do not look like it.
+    """
+    if not all(value.ndim for value in arrays.values()):
+        return ask(arrays)
+    rows = len(next(iter(arrays.values())))
+    batches = [
+        {name: value[first : first + most] for name, value in arrays.items()}
+        for first in range(0, rows, most)
+    ]
+    answers = [ask(one) for one in batches]
+    if len(answers) == 1:
+        return answers[0]
+    joined = {}
+    for name in signature.outputs:
+        parts = [one[name] for one in answers]
+        if any(not part.ndim for part in parts) or sum(map(len, parts)) != rows:
+            raise ServingError(
+                f"{rows} rows were sent in {len(batches)} requests, and {name!r} does not have as"
+                " many in the answers; the model does not answer row by row. Send fewer at a time"
+            )
+        if len({part.shape[1:] for part in parts}) > 1:
+            parts = _as_wide(name, batches, parts, ask)
+        joined[name] = np.concatenate(parts)
+    return joined
+
+
+def _as_wide(
+    name: str,
+    batches: Sequence[Arrays],
+    parts: Sequence[NDArray[Any]],
+    ask: Callable[[Arrays], Arrays],
+) -> list[NDArray[Any]]:
+    """Fill up outputs ``[rows, tokens]`` at the end as the server would have in one batch.
+
+    What it fills them up with is seen by asking for a row of the narrowest batch together with the
+    longest of the widest.
+    """
+    if {part.ndim for part in parts} != {2}:
+        raise ServingError(
+            f"{name!r} has the shapes {sorted({part.shape[1:] for part in parts})} in several"
+            " requests, which cannot be joined; send fewer rows at a time"
+        )
+    widths = [part.shape[1] for part in parts]
+    narrow, wide = batches[int(np.argmin(widths))], batches[int(np.argmax(widths))]
+    size = len(next(iter(wide.values())))
+    # The narrow row takes the place of one of the others, of which that may be the longest.
+    for others in (slice(0, max(size - 1, 1)), slice(size - 1, size)):
+        together = {key: np.concatenate([narrow[key][:1], wide[key][others]]) for key in narrow}
+        answer = ask(together)[name]
+        if answer.shape[1] == max(widths):
+            filling = answer[0, -1]
+            return [
+                np.pad(part, ((0, 0), (0, max(widths) - part.shape[1])), constant_values=filling)
+                for part in parts
+            ]
+    raise ServingError(
+        f"{name!r} is {max(widths)} wide in one request and {answer.shape[1]} in another with the"
+        " same rows; send fewer rows at a time"
+    )
+
+
+def texts(name: str, value: NDArray[Any]) -> NDArray[Any]:
+    """An output with its strings as ``str``.
+
+    Raises:
+        ServingError: one of them is not UTF-8.
+    """
+    if value.dtype != object:
+        return value
+    found = np.empty(value.size, dtype=object)
+    try:
+        found[:] = [one.decode() if isinstance(one, bytes) else one for one in value.flat]
+    except UnicodeDecodeError as error:
+        raise ServingError(f"the output {name!r} has bytes that are no text: {error}") from error
+    return found.reshape(value.shape)

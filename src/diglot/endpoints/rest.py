@@ -1,0 +1,212 @@
+"""A model of a TF Serving server by REST, which needs NumPy and urllib3 and no TensorFlow.
+
+Source: TF Serving's ``http_rest_api_handler.cc``, ``http_rest_api_util.cc`` and ``json_tensor.cc``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import urllib3
+
+from diglot.endpoints import connection
+from diglot.endpoints.batches import DTYPES, Arrays
+from diglot.endpoints.connection import Connection
+from diglot.endpoints.endpoint import Signature, Tensor
+from diglot.errors import ServingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NOT_READY = (429, 503, 504)
+
+
+class RestConnection(Connection):
+    """A model by REST."""
+
+    def __init__(
+        self, server: str, model: str, version: int | str | None = None, **options: Any
+    ) -> None:
+        """Remember where it is; nothing is sent yet.
+
+        Args:
+            server: such as ``http://localhost:8501``, with a path if a proxy has one.
+            model: the model's name.
+            version: a number or, as text, a label; the server's newest unless given.
+            **options: see :class:`~diglot.endpoints.connection.Connection`.
+
+        Raises:
+            ServingError: an option is out of its range.
+        """
+        super().__init__(f"{server}/{connection.path(model, version)}", **options)
+        self._pool = urllib3.PoolManager(timeout=self.timeout, retries=self._again())
+
+    def status(self) -> list[tuple[int, str, str]]:
+        """Each version's number, state (such as ``"AVAILABLE"``) and error message.
+
+        Raises:
+            ServingError: the server cannot be reached, or has no such model.
+        """
+        answer = self._ask("GET", "")
+        try:
+            return [
+                (int(one["version"]), one["state"], one["status"]["error_message"])
+                for one in answer["model_version_status"]
+            ]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"its status lacks {error}") from error
+
+    def close(self) -> None:
+        """Give up the connections to the server."""
+        self._pool.clear()
+
+    def _signatures(self) -> dict[str, Signature]:
+        answer = self._ask("GET", "/metadata")
+        try:
+            definitions = answer["metadata"]["signature_def"]["signature_def"]
+            return {
+                name: Signature(_tensors(one["inputs"]), _tensors(one["outputs"]))
+                for name, one in definitions.items()
+                if not name.startswith("__") and not _any_rank(one["inputs"])
+            }
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"its metadata lacks {error}") from error
+
+    def _predict(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
+        columns = {key: _columns(value) for key, value in inputs.items()}
+        answer = self._ask("POST", ":predict", {"signature_name": name, "inputs": columns})
+        try:
+            outputs = answer["outputs"]
+            # A single output comes without its name.
+            if len(signature.outputs) == 1:
+                outputs = {next(iter(signature.outputs)): outputs}
+            known = signature.outputs
+            return {key: _array(known.get(key), value) for key, value in outputs.items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"its outputs are not of the signature: {error}") from error
+
+    def _classify(
+        self, signature: str, examples: list[dict[str, str]]
+    ) -> list[list[tuple[str, float]]]:
+        answer = self._ask("POST", ":classify", {"signature_name": signature, "examples": examples})
+        try:
+            return [
+                [(label, float(np.float32(score))) for label, score in row]
+                for row in answer["results"]
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"its results lack {error}") from error
+
+    def _again(self) -> urllib3.Retry:
+        """When to ask again: never after an answer that a second one would be like."""
+        return urllib3.Retry(
+            total=self.retries,
+            other=0,
+            allowed_methods=None,
+            status_forcelist=_NOT_READY,
+            backoff_factor=connection.FIRST_PAUSE,
+            backoff_max=connection.LONGEST_PAUSE,
+            raise_on_status=False,
+            # A server must not decide for how long a caller waits.
+            respect_retry_after_header=False,
+        )
+
+    def _ask(self, method: str, what: str, body: Any = None) -> Mapping[str, Any]:
+        # What JSON has no token for, NaN and Infinity, is written and read as TF Serving does.
+        payload = None if body is None else json.dumps(body).encode()
+        try:
+            answer = self._pool.request(
+                method,
+                self.name + what,
+                body=payload,
+                headers={"Content-Type": "application/json"},
+                redirect=False,
+            )
+        except urllib3.exceptions.MaxRetryError as error:
+            if isinstance(error.reason, urllib3.exceptions.ReadTimeoutError | TimeoutError):
+                raise self._timed_out(self.retries + 1) from error
+            if type(error.reason) is urllib3.exceptions.ConnectTimeoutError:
+                raise self._timed_out(self.retries + 1) from error
+            raise self._unreachable(self.retries + 1, str(error.reason)) from error
+        except (urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._unreachable(1, str(error)) from error
+        try:
+            found = json.loads(answer.data)
+        except ValueError:
+            found = None
+        if answer.status == 200 and isinstance(found, dict):
+            return found
+        raise self._error(answer, found)
+
+    def _error(self, answer: urllib3.BaseHTTPResponse, found: Any) -> Exception:
+        tries = 1 + (len(answer.retries.history) if answer.retries else 0)
+        message = found.get("error") if isinstance(found, dict) else None
+        if answer.status in _NOT_READY:
+            return self._busy(tries, f"{answer.status} {message or answer.reason}")
+        if not isinstance(message, str):
+            return self._foreign(f"{answer.status} {answer.reason}: {answer.data[:80]!r}")
+        if answer.status == 404:
+            return self._missing(message)
+        if 400 <= answer.status < 500:
+            return self._refused(message)
+        return self._failed(f"{answer.status} {message}")
+
+    def _foreign(self, what: str) -> ServingError:
+        return ServingError(
+            f"{self.name} is not answered by TF Serving's REST API: {what}. See whether the address"
+            " is that of the server and its REST port, 8501 unless told otherwise"
+        )
+
+
+def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    return {
+        name: Tensor(
+            DTYPES.get(one["dtype"], one["dtype"]),
+            (None,)
+            if one["tensor_shape"]["unknown_rank"]
+            # JSON has 64-bit integers as strings.
+            else tuple(
+                None if int(dim["size"]) < 0 else int(dim["size"])
+                for dim in one["tensor_shape"]["dim"]
+            ),
+        )
+        for name, one in found.items()
+    }
+
+
+def _any_rank(found: Mapping[str, Any]) -> bool:
+    return any(one["tensor_shape"]["unknown_rank"] for one in found.values())
+
+
+def _columns(value: NDArray[Any]) -> Any:
+    """An input as nested lists; what is no text is base64."""
+    if value.dtype != object:
+        return value.tolist()
+    leaves = np.empty(value.size, dtype=object)
+    leaves[:] = [_leaf(one) for one in value.flat]
+    return leaves.reshape(value.shape).tolist()
+
+
+def _leaf(value: bytes) -> str | dict[str, str]:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"b64": base64.b64encode(value).decode()}
+
+
+def _array(expected: Tensor | None, value: Any) -> NDArray[Any]:
+    if expected is None:
+        return np.asarray(value)
+    if expected.dtype != "string":
+        return np.array(value, dtype=np.dtype(expected.dtype))
+    found = np.array(value, dtype=object)
+    leaves = np.empty(found.size, dtype=object)
+    # Where an output's name ends in _bytes, its strings come as base64.
+    leaves[:] = [
+        base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in found.flat
+    ]
+    return leaves.reshape(found.shape)

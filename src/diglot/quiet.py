@@ -1,0 +1,67 @@
+"""Silence the frameworks for a while: loggers, progress bars, and native code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+
+_STANDARD_ERROR = 2
+
+
+@contextmanager
+def transformers_muted() -> Iterator[None]:
+    """Suppress transformers' reports, progress bars and warnings.
+
+    Its settings are process-wide, so the suppression is too.
+    """
+    from transformers.utils import logging as theirs
+
+    logger = logging.getLogger("transformers")
+    level, bars = logger.level, theirs.is_progress_bar_enabled()
+    logger.setLevel(logging.ERROR)
+    if bars:
+        theirs.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        if bars:
+            theirs.enable_progress_bar()
+
+
+@contextmanager
+def errors_only(logger: logging.Logger) -> Iterator[None]:
+    """Let a logger print errors alone."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def standard_error_muted() -> Iterator[None]:
+    """Hold back what native code writes to standard error; print it after a failure."""
+    try:
+        original = os.dup(_STANDARD_ERROR)
+    except OSError:  # it is closed
+        yield
+        return
+    with TemporaryFile() as output:
+        os.dup2(output.fileno(), _STANDARD_ERROR)
+        try:
+            yield
+        except BaseException:
+            output.seek(0)
+            os.write(original, output.read())
+            raise
+        finally:
+            os.dup2(original, _STANDARD_ERROR)
+            os.close(original)
