@@ -200,14 +200,8 @@ class CheckpointEncoder:
 
     @cached_property
     def pads(self) -> bool:
-        """Whether texts of different length can share a batch.
-
-        They cannot where the tokenizer has no pad token, nor where the model does not know that
-        token as padding: decoders look for the last token that is not padding, and RoBERTa's kin
-        count positions by it.
-        """
-        known = self.checkpoint.config.get_text_config().pad_token_id
-        return known is not None and self._tokenizer.pad_token_id == known
+        """Whether texts of different length can share a batch; see ``Checkpoint.pad_token``."""
+        return self.checkpoint.pad_token is not None
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The tokenizer's options: those given, and truncation to what the model takes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -18,6 +19,8 @@ from diglot.equality.sides import ClassifierSide, Run, Stages
 from diglot.types import Encoding
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from diglot.checkpoints import Checkpoint
     from diglot.types import Precision
 
@@ -72,7 +75,13 @@ class Live:
     """A backend, with the same PyTorch model in float64, and rounded anew, behind it."""
 
     def __init__(
-        self, found: Checkpoint, backend: str, precision: Precision, device: str | None = None
+        self,
+        found: Checkpoint,
+        backend: str,
+        precision: Precision = "float32",
+        device: str | None = None,
+        *,
+        model: PreTrainedModel | None = None,
     ) -> None:
         """Load the checkpoint as often as is needed.
 
@@ -81,13 +90,30 @@ class Live:
             backend: whose answers are held to be right.
             precision: the dtype of the parameters.
             device: where to run the backend; float64 is always run on the CPU.
+            model: the checkpoint's PyTorch model, if it is loaded already; then nothing is read
+                from disk, and the float64 model is a copy of it. The backend must be PyTorch's.
 
         Raises:
             BackendError: the backend is unknown, not installed, or lacks the device.
             CheckpointError: the checkpoint cannot be read or used.
         """
+        import torch
+
+        loaded: Any
         load = partial(TorchBackend.load, found, device="cpu")
-        loaded: Any = backends.require(backend).load(found, precision=precision, device=device)
+        if model is None:
+            loaded = backends.require(backend).load(found, precision=precision, device=device)
+            double = load(precision="float64")
+        else:
+            loaded, double = (
+                TorchBackend(
+                    each,
+                    torch.device("cpu"),
+                    outputs=found.head.outputs,
+                    max_tokens=found.max_tokens,
+                )
+                for each in (model, copy.deepcopy(model).double())
+            )
         self.side = ClassifierSide.of(found, loaded)
         self.name, self.labels, self.forms = backend, found.labels, self.side.forms
         own = loaded if isinstance(loaded, TorchBackend) else load(precision=precision)
@@ -96,7 +122,7 @@ class Live:
         """Transformers' own, in the tested precision."""
         self.stages = _Remembered(self.side.run)
         """The backend's stages of an encoding."""
-        self.truth = _Remembered(ClassifierSide.of(found, load(precision="float64")).run)
+        self.truth = _Remembered(ClassifierSide.of(found, double).run)
         """The same in float64."""
 
     def expected(self, case: Case) -> Expected:
