@@ -154,9 +154,9 @@ def model_inputs(
             f"the encoding cannot become NumPy arrays ({error}); pad it to one length, and"
             " bring its tensors to the CPU"
         ) from error
-    for name, array in arrays.items():
+    for key, array in arrays.items():
         if array.dtype.kind not in "iub":
-            raise InputError(f"{name} must hold whole numbers, not {array.dtype}")
+            raise InputError(f"{key} must hold whole numbers, not {array.dtype}")
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     shape = shapes.get("input_ids", [])
     if len(shape) != 2 or 0 in shape or any(other != shape for other in shapes.values()):

@@ -400,7 +400,7 @@ def test_rest_needs_no_tensorflow(server: Server) -> None:
 import sys
 for name in ("tensorflow", "torch", "transformers", "grpc", "tensorflow_serving"):
     sys.modules[name] = None
-from diglot.endpoints.connection import connect
+from diglot.endpoints.address import connect
 print(connect({server.rest!r}, "probe").predict("added", {{"x": [[0, 0]]}})["y"].tolist())
 """
     done = subprocess.run(

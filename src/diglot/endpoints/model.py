@@ -159,8 +159,9 @@ class EndpointEncoder:
                 lacks one that it takes.
             BackendError: the export has no tokenizer, or cannot answer.
         """
+        columns = self._columns(texts, start)
         try:
-            arrays = self._endpoint.predict("tokenize", self._columns(texts, start))
+            arrays = self._endpoint.predict("tokenize", columns)
         except InputError as error:
             if error.index is None or not start:
                 raise
@@ -234,7 +235,7 @@ class EndpointEncoder:
         for row, text in enumerate(texts):
             if (text.pair is not None) != paired:
                 index, where = _position(row, start)
-                expected, actual = ("needs", "has none") if paired else ("takes no", "has one")
+                expected, actual = ("needs a", "has none") if paired else ("takes no", "has one")
                 raise InputError(
                     f"{self.name} {expected} second text, and {where} {actual}; use an export that"
                     f" was made {'without' if paired else 'with'} --pairs",

@@ -18,7 +18,7 @@ from diglot.equality.cases import Case
 from diglot.equality.compare import Compared, compare
 from diglot.equality.judge import Rule
 from diglot.equality.reference import Expected, Live
-from diglot.equality.sides import ENCODINGS, LABELS, LOGITS, PROBABILITIES, Run, Stages
+from diglot.equality.sides import ENCODINGS, LABELS, Run, Stages
 from diglot.equality.tolerance import BUDGET, Difference, Tolerance
 from diglot.errors import BackendError
 from diglot.inputs import Text
@@ -117,7 +117,7 @@ def prove(folder: Path, source: Source, choices: Choices, target: Target) -> Rep
                 compared.append((route, compare(case, route, reference, rule)))
                 if endpoint.failure is not None:
                     raise endpoint.failure
-    return _report(sum(case.rows for case in drawn), warmups, compared)
+    return _report(sum(case.rows for case in drawn), warmups, compared, task.head.stages[0].name)
 
 
 def cases(checkpoint: Checkpoint, choices: Choices) -> list[Case]:
@@ -189,6 +189,7 @@ class Route:
         self._endpoint = endpoint
         self._task = task
         self._stages = tuple(stage.name for stage in task.head.stages)
+        (self._scores,) = (stage.name for stage in task.head.stages if stage.chooses)
         self._run, self._answer = run, answer
         self._encoder = EndpointEncoder(endpoint, max_tokens=None)
 
@@ -201,7 +202,7 @@ class Route:
         taken = self._endpoint.signatures()[self._run].inputs
         complete: dict[str, Array] = {**encoding, "length": encoding["attention_mask"].sum(-1)}
         inputs = {name: complete[name].astype(tensor.dtype) for name, tensor in taken.items()}
-        return self._ask(self._run, inputs, self._stages)
+        return self._shown(self._ask(self._run, inputs, self._stages))
 
     def answer(self, texts: Sequence[Text]) -> Stages | None:
         """The answer of the signature for texts, with the labels that it gives."""
@@ -213,10 +214,10 @@ class Route:
         names = (*self._task.head.columns, *self._stages)
         outputs = self._ask("serving_default", columns, names)
         if self._answer == "serving_default":
-            best = outputs[PROBABILITIES].max(-1)
+            best = outputs[self._scores].max(-1)
             if not np.array_equal(outputs["score"], best, equal_nan=True):
                 raise BackendError(f"the score is {outputs['score']}, not the highest, {best}")
-            return self._stages_of(outputs, outputs["label"])
+            return self._shown(outputs, outputs["label"])
         examples = {"inputs": _examples(columns)}
         ranked = self._ask("classify", examples, ("classes", "scores"))
         scores, classes = ranked["scores"], ranked["classes"]
@@ -225,14 +226,16 @@ class Route:
         ):
             raise BackendError(f"classify names the classes {classes[:1]}, not {self.labels}")
         # Classify gives scores only; the judge also wants the logits that belong to them.
-        return self._stages_of({**outputs, PROBABILITIES: scores}, classes[0][scores.argmax(-1)])
+        return self._shown({**outputs, self._scores: scores}, classes[0][scores.argmax(-1)])
 
     def ways(self) -> Mapping[str, Run]:
         """An empty dictionary: a route has no other way to run."""
         return {}
 
-    def _stages_of(self, outputs: Mapping[str, Array], labels: Array) -> Stages:
-        return {**{name: outputs[name] for name in self._stages}, LABELS: labels}
+    def _shown(self, outputs: Mapping[str, Array], labels: Array | None = None) -> Stages:
+        """The arrays that the judge compares, and the labels that the version chose itself."""
+        stages = {name: outputs[name] for name in self._stages}
+        return stages if labels is None else {**stages, LABELS: labels}
 
     def _ask(
         self, signature: str, inputs: Mapping[str, Any], names: Sequence[str]
@@ -283,7 +286,10 @@ def _examples(texts: Mapping[str, Sequence[str]]) -> list[bytes]:
     ]
 
 
-def _report(texts: int, warmups: int, compared: Sequence[tuple[Route, Compared]]) -> Report:
+def _report(
+    texts: int, warmups: int, compared: Sequence[tuple[Route, Compared]], outputs: str
+) -> Report:
+    """Summarise the comparisons; ``outputs`` names the stage whose error is reported."""
     differences = [
         replace(difference, name=f"{route.name}/{difference.name}")
         for route, result in compared
@@ -296,12 +302,12 @@ def _report(texts: int, warmups: int, compared: Sequence[tuple[Route, Compared]]
         for route, result in compared
         if result.refused
     ]
-    logits = [
+    errors = [
         (measurement.error, measurement.own_error)
         for _, result in compared
-        for measurement in result.stages.get(LOGITS, ())
+        for measurement in result.stages.get(outputs, ())
     ]
-    error, own = np.max(logits, axis=0) if logits else (0.0, 0.0)
+    error, own = np.max(errors, axis=0) if errors else (0.0, 0.0)
     flips = sum(len(result.flips) for _, result in compared)
     return Report(
         texts, warmups, (float(error), float(own)), BUDGET, (*differences, *refused), flips
