@@ -151,7 +151,7 @@ def test_the_description() -> None:
 
 
 def test_a_row_without_tokens_does_not_fail_the_others() -> None:
-    """Of a model that takes one row at a time; a server may put rows of several clients together."""
+    """The model takes one row at a time. A server may gather the rows of several clients."""
     alone = servable(pad=None)
     answer = plain(alone.serving_default(tf.constant(["ab", "", "c"])))
     assert [answer["logits"][row] for row in (0, 2)] == [[3.0, -3.0], [3.0, -3.0]]
