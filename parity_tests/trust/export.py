@@ -16,10 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from diglot import tokenization
+from diglot.heads import Task
 from diglot.lowering import record
 from diglot.parity import BUDGET
-from diglot.serving import export, exports, proof
+from diglot.serving import compiled_tokenizer, export, proof
 from diglot.serving.signatures import Servable
+from diglot.serving.targets.saved_model import SavedModelTarget
 
 from .fault import Fault
 from .ground import Ground
@@ -51,12 +53,17 @@ class Exported:
 
         with (
             tempfile.TemporaryDirectory() as scratch,
-            mock.patch.object(proof, "prove", return_value=_UNPROVEN),
-            mock.patch.object(proof.strings, "mismatch", return_value=None),
-            mock.patch.object(proof, "STRINGS", 1),
+            mock.patch.object(compiled_tokenizer.proof, "mismatch", return_value=None),
             mock.patch.object(self.owner, self.function, function),
         ):
-            yield export(ground.path, scratch, name="faulty", require_text=True).path
+            yield export(
+                ground.path,
+                scratch,
+                name="faulty",
+                require_text=True,
+                strings=1,
+                prove=lambda *_: _UNPROVEN,
+            ).path
 
 
 _servable = partial(Exported, Servable)
@@ -106,8 +113,14 @@ def _one_weight_short(right: Any, *args: Any) -> Any:
     return program
 
 
-def _labels_reversed(right: Any, folder: Any, name: Any, found: Any, *rest: Any) -> Any:
-    return right(folder, name, replace(found, labels_given=found.labels[::-1]), *rest)
+def _labels_reversed(right: Any, target: Any, folder: Any, source: Any, choices: Any) -> Any:
+    checkpoint = replace(source.checkpoint, labels_given=source.checkpoint.labels[::-1])
+    return right(target, folder, replace(source, checkpoint=checkpoint), choices)
+
+
+def _with_task(change: Callable[[Task], Task]) -> Callable[..., Any]:
+    """A servable whose task is changed."""
+    return _with(described=lambda described: described._replace(task=change(described.task)))
 
 
 def _capitals_kept(right: Any, whole: Any, **options: Any) -> Any:
@@ -120,17 +133,17 @@ FAULTS = (
     Fault(
         "labels from last to first, wherever they are written",
         "distilbert",
-        Exported(exports, "_write", _labels_reversed),
+        Exported(SavedModelTarget, "write", _labels_reversed),
     ),
     Fault(
         "labels from last to first, in the graph alone",
         "distilbert",
-        _servable("__init__", _with(labels=lambda labels: labels[::-1])),
+        _servable("__init__", _with_task(lambda task: replace(task, labels=task.labels[::-1]))),
     ),
     Fault(
         "sigmoid for softmax in the graph",
         "roberta",
-        _servable("__init__", _with(function=lambda _: "sigmoid")),
+        _servable("__init__", _with_task(lambda task: replace(task, function="sigmoid"))),
     ),
     Fault(
         "logits and probabilities exchanged", "electra", _servable("encoded", _exchanged_outputs)

@@ -49,7 +49,7 @@ def test_the_answers_of_a_process(folder: Path) -> None:
             endpoint.predict("added", {"x": x})
         assert endpoint.failure is not None
         with pytest.raises(ExportError, match="ended by signal 9"):
-            endpoint.signatures()
+            endpoint.replay_warmup()
 
 
 def test_a_version_that_does_not_load(tmp_path: Path) -> None:
