@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diglot.endpoints.model import EndpointEncoder
 from diglot.equality.cases import Case
 from diglot.equality.compare import Compared, compare
 from diglot.equality.judge import Rule
@@ -191,11 +190,11 @@ class Route:
         self._stages = tuple(stage.name for stage in task.head.stages)
         (self._scores,) = (stage.name for stage in task.head.stages if stage.chooses)
         self._run, self._answer = run, answer
-        self._encoder = EndpointEncoder(endpoint, max_tokens=None)
 
     def encode(self, texts: Sequence[Text]) -> Encoding:
         """The encoding that the version's own tokenizer gives."""
-        return self._encoder.encode(texts, {})
+        names = tuple(self._endpoint.signatures()["encoded"].inputs)
+        return self._ask("tokenize", _columns(texts), names)
 
     def run(self, encoding: Encoding) -> Stages:
         """The logits and the probabilities of an encoding."""
@@ -208,9 +207,7 @@ class Route:
         """The answer of the signature for texts, with the labels that it gives."""
         if self._answer is None:
             return None
-        columns = {"text": [text.text for text in texts]}
-        if texts[0].pair is not None:
-            columns["text_pair"] = [text.pair or "" for text in texts]
+        columns = _columns(texts)
         names = (*self._task.head.columns, *self._stages)
         outputs = self._ask("serving_default", columns, names)
         if self._answer == "serving_default":
@@ -240,13 +237,16 @@ class Route:
     def _ask(
         self, signature: str, inputs: Mapping[str, Any], names: Sequence[str]
     ) -> dict[str, Array]:
-        """The outputs of a signature, which must have these names."""
+        """The outputs of a signature, which must have these names, and a row for each input."""
         outputs = self._endpoint.predict(signature, inputs)
         if set(outputs) != set(names):
             raise BackendError(
                 f"{signature} answers with {', '.join(sorted(outputs)) or 'nothing'}, not"
                 f" {', '.join(sorted(names))}"
             )
+        rows = len(next(iter(inputs.values())))
+        if wrong := [name for name, value in outputs.items() if len(value) != rows]:
+            raise BackendError(f"{signature} does not answer {rows} rows in {', '.join(wrong)}")
         return outputs
 
 
@@ -268,6 +268,14 @@ class _Reference:
         """The expected stages of a case."""
         encoding = self._encoder.arrays(self._encoder.encode(case.read(), self._options))
         return self._live.expected(Case(case.origin, encoding=encoding))
+
+
+def _columns(texts: Sequence[Text]) -> dict[str, list[str]]:
+    """The inputs of a signature for texts."""
+    columns = {"text": [text.text for text in texts]}
+    if texts[0].pair is not None:
+        columns["text_pair"] = [text.pair or "" for text in texts]
+    return columns
 
 
 def _examples(texts: Mapping[str, Sequence[str]]) -> list[bytes]:
