@@ -409,7 +409,9 @@ def test_an_architecture_that_cannot_classify(save_tiny):
     with pytest.raises(UnknownArchitectureError) as caught:
         torch_model.load(checkpoint)
 
-    assert "a sequence-classification class for the model_type 'visual_bert'" in str(caught.value)
+    assert "an AutoModelForSequenceClassification for the model_type 'visual_bert'" in str(
+        caught.value
+    )
 
 
 def test_an_architecture_without_a_base_model(tiny_copy):

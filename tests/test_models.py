@@ -185,7 +185,7 @@ def test_saving_that_fails_changes_nothing(
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(type(model._skeleton), "save_pretrained", fail)
+    monkeypatch.setattr(type(model.to_torch()), "save_pretrained", fail)
     with pytest.raises(OSError, match="no space"):
         model.save_pretrained(target)
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from transformers import BertConfig
 from transformers.pipelines.text_classification import TextClassificationPipeline
 
+from diglot import heads
 from diglot.errors import InputError
 from diglot.heads import sequence_classification
 from diglot.heads.sequence_classification import UNSET
@@ -38,7 +39,7 @@ def theirs(logits: list[float], config: BertConfig, **options: Any) -> Any:
 
 def ours(logits: list[float], config: BertConfig, requested: str | None, top_k: Any) -> Any:
     function = sequence_classification.score_function(config, requested)
-    scores = sequence_classification.scores(np.array([logits], np.float32), function)
+    scores = heads.scores(np.array([logits], np.float32), function)
     return sequence_classification.select(scores[0], list(config.id2label.values()), top_k)
 
 

@@ -194,7 +194,11 @@ class CheckpointEncoder:
         return self.checkpoint.name
 
     @cached_property
-    def _tokenizer(self) -> PreTrainedTokenizerBase:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The encoder's own copy of the checkpoint's tokenizer.
+
+        Change its settings, such as ``truncation_side``, before other threads use the encoder.
+        """
         with self._lock:
             return copy.deepcopy(self.checkpoint.tokenizer)
 
@@ -207,7 +211,7 @@ class CheckpointEncoder:
         count positions by it.
         """
         known = self.checkpoint.config.get_text_config().pad_token_id
-        return known is not None and self._tokenizer.pad_token_id == known
+        return known is not None and self.tokenizer.pad_token_id == known
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The tokenizer's options: those given, and truncation to what the model takes.
@@ -238,7 +242,7 @@ class CheckpointEncoder:
         """
         if options["padding"] == "max_length":
             return True
-        side = options.get("padding_side") or self._tokenizer.padding_side
+        side = options.get("padding_side") or self.tokenizer.padding_side
         return options["padding"] not in (False, "do_not_pad") and side == "right"
 
     def tokenize(
@@ -289,7 +293,7 @@ class CheckpointEncoder:
             return {name: np.array([row.inputs[name] for row in rows]) for name in rows[0].inputs}
         try:
             with self._lock:
-                padded = self._tokenizer.pad(
+                padded = self.tokenizer.pad(
                     [row.inputs for row in rows],
                     padding=options["padding"],
                     max_length=options.get("max_length"),
@@ -317,7 +321,7 @@ class CheckpointEncoder:
         details = [row.details for row in rows]
         if None in details:
             return BatchEncoding(arrays)
-        tokenizer = self._tokenizer
+        tokenizer = self.tokenizer
         for each in details:
             each.pad(
                 arrays["input_ids"].shape[1],
@@ -330,7 +334,7 @@ class CheckpointEncoder:
 
     def tokens(self, ids: Array) -> tuple[tuple[str, ...], ...]:
         """The tokens behind ids ``[batch, tokens]``."""
-        names = self._tokenizer.convert_ids_to_tokens
+        names = self.tokenizer.convert_ids_to_tokens
         return tuple(tuple(names(row.tolist())) for row in ids)
 
     def arrays(self, encoding: Mapping[str, Any]) -> dict[str, Array]:
@@ -351,7 +355,7 @@ class CheckpointEncoder:
             firsts, seconds = firsts[0], ""
         try:
             with self._lock:
-                encoding = self._tokenizer(firsts, seconds, return_attention_mask=True, **options)
+                encoding = self.tokenizer(firsts, seconds, return_attention_mask=True, **options)
         except Exception as error:  # the fast tokenizers raise no narrower class
             raise InputError(f"the tokenizer cannot encode the texts: {error}") from error
         if alone:
@@ -370,9 +374,9 @@ class CheckpointEncoder:
         if (
             max(map(len, both)) <= _CHARACTERS_PER_TOKEN * limit
             or options["truncation"] in (False, "do_not_truncate")
-            or self._tokenizer.truncation_side != "right"
+            or self.tokenizer.truncation_side != "right"
             # With room for less than the special tokens, the library does not truncate at all.
-            or limit <= self._tokenizer.num_special_tokens_to_add(pair=True)
+            or limit <= self.tokenizer.num_special_tokens_to_add(pair=True)
         ):
             return text
         whole = [self._tokenized_alone(each, options) for each in both]
@@ -397,7 +401,7 @@ class CheckpointEncoder:
         """One text without truncation and special tokens."""
         alone = {**options, "truncation": False, "add_special_tokens": False}
         with self._lock:
-            return self._tokenizer(text, **alone)
+            return self.tokenizer(text, **alone)
 
     def _check_length(self, tokens: int, index: int | None) -> None:
         where = "the text" if index is None else f"the text at index {index}"

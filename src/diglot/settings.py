@@ -48,7 +48,7 @@ def _registered(name: str) -> str:
 
 def _device(name: str) -> str:
     """The same name, if a registered backend may have such a device."""
-    if not any(re.fullmatch(backends.find(one).devices, name) for one in backends.names()):
+    if not any(re.fullmatch(form.replace("N", r"\d+"), name) for form in backends.devices()):
         raise ValueError(f"no registered backend has a device {name!r}")
     return name
 
@@ -145,8 +145,7 @@ def allowed(key: str) -> str:
         case "precision":
             return f"one of {', '.join(get_args(Precision))}"
         case "device":
-            forms = {one: backends.find(one).devices for one in backends.names()}
-            return "; ".join(f"for {one} what matches {form}" for one, form in forms.items())
+            return f"one of {', '.join(backends.devices())}, where N is a number"
         case "batch_size":
             return "a whole number above 0"
         case _:

@@ -77,6 +77,11 @@ def require(name: str) -> type[Backend]:
     return backend
 
 
+def devices() -> list[str]:
+    """The names of the devices of all registered backends; an ``N`` stands for any number."""
+    return list(dict.fromkeys(form for name in names() for form in find(name).devices))
+
+
 def automatic() -> str:
     """The name of the first backend that is installed, PyTorch before TensorFlow.
 
@@ -99,6 +104,7 @@ __all__ = [
     "Model",
     "Run",
     "automatic",
+    "devices",
     "find",
     "installed",
     "missing",

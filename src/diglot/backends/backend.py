@@ -85,8 +85,8 @@ class Backend(Model):
     tensors: ClassVar[str] = "np"
     """The framework's tensors, as ``return_tensors`` of a tokenizer names them."""
 
-    devices: ClassVar[str] = "cpu"
-    """A regular expression of the device names that :meth:`load` takes."""
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    """The names of the devices that :meth:`load` may take; an ``N`` stands for any number."""
 
     @classmethod
     @abstractmethod
@@ -96,7 +96,7 @@ class Backend(Model):
         Args:
             checkpoint: the checkpoint, whose head names the model's outputs.
             precision: the dtype of the parameters and of the arithmetic.
-            device: a name that :attr:`devices` matches; ``None`` for the fastest there is.
+            device: one of :attr:`devices`; ``None`` for the fastest there is.
 
         Raises:
             BackendError: there is no such device.

@@ -37,7 +37,7 @@ class TensorFlowBackend(Backend):
     requires: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "torch")
     noisy: ClassVar[tuple[str, ...]] = ("tensorflow",)
     tensors: ClassVar[str] = "tf"
-    devices: ClassVar[str] = r"cpu|cuda(:\d+)?"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "cuda:N")
     thread_safe: ClassVar[bool] = True
 
     def __init__(

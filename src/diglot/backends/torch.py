@@ -32,7 +32,7 @@ class TorchBackend(Backend):
     name = "torch"
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     tensors: ClassVar[str] = "pt"
-    devices: ClassVar[str] = r"cpu|mps|cuda(:\d+)?"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "mps", "cuda", "cuda:N")
     thread_safe: ClassVar[bool] = True
 
     def __init__(

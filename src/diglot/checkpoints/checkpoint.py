@@ -159,8 +159,8 @@ class Checkpoint:
             return cast("type[PreTrainedModel]", model_class)
         mapping = getattr(transformers, name)._model_mapping
         if type(self.config) not in mapping:
-            what = "base model" if head is None else f"{head.task} class"
-            raise self._unknown(f"a {what} for the model_type {self.config.model_type!r}")
+            what = "a base model" if head is None else f"an {name}"
+            raise self._unknown(f"{what} for the model_type {self.config.model_type!r}")
         model_class = mapping[type(self.config)]
         several = isinstance(model_class, tuple)
         return cast("type[PreTrainedModel]", model_class[0] if several else model_class)
