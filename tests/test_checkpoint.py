@@ -187,7 +187,7 @@ def test_an_unknown_architecture_names_the_nearest(tiny_copy):
 
     assert f"transformers {transformers.__version__} does not know" in str(caught.value)
     assert "the model_type 'distilbart'" in str(caught.value)
-    assert "(the nearest that it knows is 'distilbert')" in str(caught.value)
+    assert "(a similar one is 'distilbert')" in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", ["zzzzzz", None])

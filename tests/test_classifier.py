@@ -416,9 +416,7 @@ def test_without_a_pad_token_each_text_is_a_batch(
 def test_without_a_pad_token_one_encoding_holds_one_length(padless: TextClassifier) -> None:
     assert padless.encode([SHORT, "b c"])["input_ids"].shape == (2, 4)
     for step in (padless.encode, padless.hidden_states, padless.explain):
-        with pytest.raises(
-            InputError, match="the 2 texts differ in length, and the model knows no"
-        ):
+        with pytest.raises(InputError, match="the 2 texts differ in length, and the model has no"):
             step([SHORT, LONG])
     with pytest.raises(InputError, match="cannot pad the texts: Asking to pad"):
         padless.encode([SHORT, LONG], padding=True)
@@ -587,7 +585,7 @@ def test_an_encoding_that_does_not_fit_is_refused(
 
 def test_options_come_too_late_for_an_encoding(recorded: TextClassifier) -> None:
     encoding = recorded.encode(SHORT)
-    with pytest.raises(InputError, match="text_pairs, max_length cannot be applied to what is"):
+    with pytest.raises(InputError, match="text_pairs, max_length cannot be applied to an encoding"):
         recorded.logits(encoding, ["b"], max_length=3)
     with pytest.raises(InputError, match="truncation cannot be applied"):
         recorded.hidden_states(encoding, truncation=True)

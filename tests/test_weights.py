@@ -79,10 +79,10 @@ def test_an_empty_file_of_the_format_is_whole(tmp_path):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it has 0 bytes, too few for a header"),
-        (b"1234567", "it has 7 bytes, too few for a header"),
+        (b"", "it has 0 bytes, which is too short for a header"),
+        (b"1234567", "it has 7 bytes, which is too short for a header"),
         (b"version https://...", "it is a Git LFS pointer, not the weights; run: git lfs pull"),
-        (struct.pack("<Q", 11) + b"0123456789", "its header claims 11 bytes, and it has 18 in all"),
+        (struct.pack("<Q", 11) + b"0123456789", "its header claims 11 bytes, but the file has 18"),
         (struct.pack("<Q", 2**60) + bytes(90), "its header claims 1152921504606846976 bytes"),
         (struct.pack("<Q", 10) + b"0123456789", "its header is not readable"),
         (struct.pack("<Q", 1) + b"\xff", "its header is not readable"),
@@ -111,7 +111,9 @@ def test_a_header_beyond_the_limit_of_the_format_is_not_read(tmp_path):
         stream.write(struct.pack("<Q", 100_000_001))
         stream.truncate(100_000_100)
 
-    with pytest.raises(CorruptWeightsError, match="claims 100000001 bytes, and it has 100000100"):
+    with pytest.raises(
+        CorruptWeightsError, match="claims 100000001 bytes, but the file has 100000100"
+    ):
         weights.files(tmp_path, listing=never)
 
 

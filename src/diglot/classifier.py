@@ -62,9 +62,9 @@ class TextClassifier:
             encoder: turns texts into the model's inputs.
             model: the model.
             batch_size: the most texts in one batch.
-            top_k: as in a call, for all calls that do not say otherwise.
-            function_to_apply: likewise.
-            **tokenizer_options: likewise.
+            top_k: the default for calls.
+            function_to_apply: the default for calls.
+            **tokenizer_options: the defaults for calls.
 
         Raises:
             InputError: an option is not known, or has a wrong value.
@@ -110,8 +110,8 @@ class TextClassifier:
     ) -> Self:
         """Find a checkpoint and load it in a framework.
 
-        What is not given is taken from the environment, then from ``diglot.toml`` or
-        ``pyproject.toml``, then chosen automatically; see :mod:`diglot.settings`.
+        Values that are not given come from the environment, then from ``diglot.toml`` or
+        ``pyproject.toml``, then from an automatic choice; see :mod:`diglot.settings`.
 
         Args:
             checkpoint: a directory or a hub id; the default is the one that diglot ships. The
@@ -119,11 +119,11 @@ class TextClassifier:
             backend: ``"torch"``, ``"tensorflow"`` or another registered name.
             revision: a branch, tag or commit of a hub id.
             precision: the dtype of the parameters; ``"float32"`` unless configured.
-            device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; the fastest at hand unless configured.
+            device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; the fastest there is unless configured.
             batch_size: the most texts in one batch; 32 unless configured.
-            labels: the names of the labels, where the checkpoint does not give them.
-            fresh_head: whether to accept a checkpoint without a trained head, and make one up.
-            trust_remote_code: whether to run Python code that the checkpoint brings.
+            labels: the names of the labels; they replace the checkpoint's own.
+            fresh_head: whether a missing head may get random weights.
+            trust_remote_code: whether to run Python code that the checkpoint contains.
             **defaults: ``top_k``, ``function_to_apply`` and tokenizer options for every call.
 
         Raises:
@@ -207,14 +207,14 @@ class TextClassifier:
         Args:
             inputs: one text; a list of texts; or a stream of them, which is any other iterable or a
                 dataset with ``__len__`` and ``__getitem__``.
-            top_k: how many labels to give of each text, the best first; ``None`` for all.
+            top_k: how many labels to give for each text, the best first; ``None`` for all.
             function_to_apply: ``"softmax"``, ``"sigmoid"`` or ``"none"``; the default is
                 transformers' rule (:func:`diglot.heads.sequence_classification.score_function`).
-            text_pair: the second text, for all inputs that bring none.
+            text_pair: the second text, for all inputs that have none.
             batch_size: the most texts in one batch.
             **tokenizer_options: those of transformers' tokenizers, such as ``max_length``. Unlike
-                transformers' pipeline, ``truncation`` is on unless switched off, and cuts to what
-                the model takes.
+                transformers' pipeline, ``truncation`` is on by default, and cuts to the model's
+                limit.
 
         Returns:
             For each text a dictionary with ``label`` and ``score``, or a list of them where
@@ -247,7 +247,7 @@ class TextClassifier:
                 start += len(window)
 
         if isinstance(inputs, list):
-            # Read first, so that a bad input is reported before any time is spent on the others.
+            # Read all first, to report a bad input before any time is spent on the others.
             given = [read(raw, index, text_pair) for index, raw in enumerate(inputs)]
             return list(classify_all(given))
         if streams(inputs):
@@ -283,7 +283,7 @@ class TextClassifier:
         """The second step: texts, or the encoding of :meth:`encode`, to ``[batch, labels]``.
 
         Args:
-            texts: one text, several, or an encoding, which is run as the one batch that it is.
+            texts: one text, several, or an encoding, which runs as one batch.
             text_pairs: the second texts of pairs, one for each.
             **tokenizer_options: as in a call; not with an encoding.
 
@@ -299,7 +299,7 @@ class TextClassifier:
         text_pairs: str | Sequence[str] | None = None,
         **tokenizer_options: Any,
     ) -> tuple[Array, ...]:
-        """What each layer makes of texts, or of an encoding, as one batch.
+        """The hidden states of every layer for texts, or for an encoding, as one batch.
 
         Args:
             texts: as in :meth:`logits`.
@@ -354,7 +354,7 @@ class TextClassifier:
         text_pairs: str | Sequence[str] | None = None,
         **tokenizer_options: Any,
     ) -> Explanation:
-        """All steps at once, of texts that are run as one batch.
+        """All steps at once, for texts that run as one batch.
 
         Args:
             texts: one text or several.
@@ -466,8 +466,8 @@ def _refuse_options(
     if text_pairs is not None or tokenizer_options:
         given = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
         raise InputError(
-            f"{', '.join(given)} cannot be applied to what is encoded already; hand in texts,"
-            " or give it to encode()"
+            f"{', '.join(given)} cannot be applied to an encoding; pass texts, or pass the"
+            " options to encode()"
         )
 
 
@@ -477,7 +477,7 @@ def pipeline(
     backend: str | None = None,
     **options: Any,
 ) -> TextClassifier:
-    """A text classifier under the name that transformers gives it.
+    """A text classifier, under transformers' name for it.
 
     Args:
         task: ``"sentiment-analysis"`` or ``"text-classification"``; they mean the same.

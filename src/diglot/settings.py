@@ -1,8 +1,9 @@
-"""The settings, and where each of them comes from.
+"""The settings and their sources.
 
-An argument beats a ``DIGLOT_*`` environment variable, which beats a file, which beats what diglot
-chooses itself. The file is ``diglot.toml`` or the ``[tool.diglot]`` table of ``pyproject.toml``, in
-the working directory or the nearest folder above that has either.
+An argument takes precedence over a ``DIGLOT_*`` environment variable, which takes precedence over a
+file, which takes precedence over diglot's defaults. The file is ``diglot.toml`` or the
+``[tool.diglot]`` table of ``pyproject.toml``, in the working directory or the nearest parent folder
+that has either.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from diglot.types import Precision
 
 PREFIX = "DIGLOT_"
 
-# The first of these wins over the second in the same folder.
+# In one folder, the first of these takes precedence.
 _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("diglot.toml", ()),
     ("pyproject.toml", ("tool", "diglot")),
@@ -41,13 +42,14 @@ _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def _registered(name: str) -> str:
+    """Check that a package provides the backend."""
     if name not in backends.names():
         raise ValueError(f"no installed package provides a backend {name!r}")
     return name
 
 
 def _device(name: str) -> str:
-    """The same name, if a registered backend may have such a device."""
+    """Check that a registered backend may have such a device."""
     if not any(re.fullmatch(form.replace("N", r"\d+"), name) for form in backends.devices()):
         raise ValueError(f"no registered backend has a device {name!r}")
     return name
@@ -64,13 +66,13 @@ def _number(value: object) -> object:
 
 
 class Settings(BaseModel):
-    """The settings that hold, made by :func:`load`.
+    """The settings in force, made by :func:`load`.
 
     Attributes:
         checkpoint: a directory or a hub id; ``None`` for the checkpoint that diglot ships.
         backend: a registered backend's name; ``None`` for the first that is installed.
         precision: the dtype of the parameters and of the arithmetic.
-        device: ``None`` for the fastest at hand.
+        device: ``None`` for the fastest there is.
         batch_size: the most texts in one batch.
     """
 
@@ -86,59 +88,59 @@ class Settings(BaseModel):
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Where each value comes from.
+        """The source of each value.
 
-        Either ``"argument"``, the name of a variable, the path of a file, ``"default"``, or
-        ``"automatic"`` where the value is ``None`` and is chosen when it is needed.
+        ``"argument"``, the name of a variable, the path of a file, ``"default"``, or
+        ``"automatic"`` where the value is ``None`` and diglot chooses when it needs to.
         """
         return self._sources
 
     def chosen_backend(self) -> str:
-        """The backend that was asked for, or else the first that is installed.
+        """The configured backend, or else the first that is installed.
 
         Raises:
-            BackendNotInstalledError: none was asked for, and none is installed.
+            BackendNotInstalledError: none is configured, and none is installed.
         """
         return self.backend or backends.automatic()
 
 
-class _Given(NamedTuple):
+class _Entry(NamedTuple):
     """One value that somebody set."""
 
     key: str
     value: Any
     source: str
-    said: str
-    """How it was written, for messages."""
+    origin: str
+    """Text for error messages, such as ``DIGLOT_DEVICE='gpu'``."""
 
 
 def load(**arguments: Any) -> Settings:
-    """Read the settings that hold in the working directory.
+    """Read the settings for the working directory.
 
     Args:
-        **arguments: what the caller sets; ``None`` means that the caller does not say.
+        **arguments: the caller's values; ``None`` means that the caller sets none.
 
     Raises:
         SettingsError: a key or a value is not allowed, or a file cannot be read. The message names
-            the file, variable or argument, the key, the value, and what is allowed. A wrong value
-            is an error even where another source would win over it.
+            the file, variable or argument, the key, the value, and the allowed values. A wrong
+            value is an error even where another source takes precedence.
     """
     values: dict[str, Any] = {}
     sources = {
         key: "automatic" if field.default is None else "default"
         for key, field in Settings.model_fields.items()
     }
-    for given in (*_from_files(Path.cwd()), *_from_environment(), *_from_arguments(arguments)):
-        _check(given)
-        values[given.key] = given.value
-        sources[given.key] = given.source
+    for entry in (*_from_files(Path.cwd()), *_from_environment(), *_from_arguments(arguments)):
+        _check(entry)
+        values[entry.key] = entry.value
+        sources[entry.key] = entry.source
     settings = Settings(**values)
     settings._sources = MappingProxyType(sources)
     return settings
 
 
 def allowed(key: str) -> str:
-    """What a setting takes, in words."""
+    """The allowed values of a setting, in words."""
     match key:
         case "backend":
             return f"one of {', '.join(backends.names())}"
@@ -152,48 +154,49 @@ def allowed(key: str) -> str:
             return "a directory or a hub id"
 
 
-def _check(given: _Given) -> None:
+def _check(entry: _Entry) -> None:
     keys = list(Settings.model_fields)
-    if given.key not in keys:
-        near = get_close_matches(given.key, keys)
+    if entry.key not in keys:
+        near = get_close_matches(entry.key, keys)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SettingsError(
-            f"{given.said}: there is no setting {given.key!r}.{hint} The settings are:"
+            f"{entry.origin}: there is no setting {entry.key!r}.{hint} The settings are:"
             f" {', '.join(keys)}."
         )
     try:
-        Settings(**{given.key: given.value})
+        Settings(**{entry.key: entry.value})
     except ValidationError as error:
         raise SettingsError(
-            f"{given.said} is not allowed; {given.key} takes {allowed(given.key)}."
+            f"{entry.origin} is not allowed; {entry.key} takes {allowed(entry.key)}."
         ) from error
 
 
-def _from_arguments(arguments: Mapping[str, Any]) -> list[_Given]:
+def _from_arguments(arguments: Mapping[str, Any]) -> list[_Entry]:
     return [
-        _Given(key, value, "argument", f"the argument {key}={value!r}")
+        _Entry(key, value, "argument", f"the argument {key}={value!r}")
         for key, value in arguments.items()
         if value is not None
     ]
 
 
-def _from_environment() -> list[_Given]:
-    # A variable set to nothing counts as not set, as shells have no other way to take one back.
+def _from_environment() -> list[_Entry]:
+    # An empty variable counts as not set: a shell has no other way to unset an exported one for a
+    # single command.
     return [
-        _Given(name.removeprefix(PREFIX).lower(), value, name, f"{name}={value!r}")
+        _Entry(name.removeprefix(PREFIX).lower(), value, name, f"{name}={value!r}")
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and value
     ]
 
 
-def _from_files(start: Path) -> list[_Given]:
+def _from_files(start: Path) -> list[_Entry]:
     for folder in (start, *start.parents):
         for name, tables in _FILES:
             file = folder / name
             if file.is_file() and (table := _table(file, tables)) is not None:
                 source = str(file)
                 return [
-                    _Given(key, _placed(key, value, folder), source, f"{file}: {key} = {value!r}")
+                    _Entry(key, _placed(key, value, folder), source, f"{file}: {key} = {value!r}")
                     for key, value in table.items()
                 ]
     return []
@@ -215,7 +218,7 @@ def _table(file: Path, tables: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _placed(key: str, value: Any, folder: Path) -> Any:
-    """A path in a file is meant from where the file is."""
+    """The value; a relative path of a checkpoint starts from the file's own folder."""
     if key == "checkpoint" and isinstance(value, str) and value and (folder / value).exists():
         return str(folder / value)
     return value

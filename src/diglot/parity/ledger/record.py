@@ -17,7 +17,6 @@ from diglot.equality.reference import Live
 from diglot.equality.sides import LOGITS
 from diglot.equality.tolerance import BUDGET, Tolerance
 from diglot.errors import InputError, LedgerError
-from diglot.heads import sequence_classification
 from diglot.parity.ledger.entries import Array, Entry, Ledger, Origin, Recorded
 from diglot.parity.ledger.format import read, write
 from diglot.parity.ledger.sketch import compact
@@ -104,7 +103,7 @@ def described(found: Checkpoint, **given: Any) -> Origin:
         checkpoint=found.name,
         files=hashes(found),
         labels=found.labels,
-        function_to_apply=sequence_classification.score_function(found.config),
+        function_to_apply=found.task.function,
         versions=versions.environment(),
         **given,
     )

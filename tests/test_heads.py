@@ -14,8 +14,8 @@ from transformers.pipelines.text_classification import TextClassificationPipelin
 
 from diglot import heads
 from diglot.errors import InputError
-from diglot.heads import sequence_classification
-from diglot.heads.sequence_classification import UNSET
+from diglot.heads import SEQUENCE_CLASSIFICATION
+from diglot.heads.sequence_classification import UNSET, checked_top_k
 
 PROBLEMS = [None, "regression", "single_label_classification", "multi_label_classification"]
 
@@ -38,9 +38,11 @@ def theirs(logits: list[float], config: BertConfig, **options: Any) -> Any:
 
 
 def ours(logits: list[float], config: BertConfig, requested: str | None, top_k: Any) -> Any:
-    function = sequence_classification.score_function(config, requested)
+    function = SEQUENCE_CLASSIFICATION.score_function(config, requested)
     scores = heads.scores(np.array([logits], np.float32), function)
-    return sequence_classification.select(scores[0], list(config.id2label.values()), top_k)
+    return SEQUENCE_CLASSIFICATION.select(
+        {"logits": scores[0]}, list(config.id2label.values()), top_k
+    )
 
 
 any_logits = st.lists(st.floats(width=32), min_size=1, max_size=5)
@@ -81,49 +83,49 @@ def test_it_is_transformers_postprocess_bit_for_bit(
 def test_the_head_decides_the_function(
     labels: int, problem_type: str | None, function: str
 ) -> None:
-    assert sequence_classification.score_function(config(labels, problem_type)) == function
+    assert SEQUENCE_CLASSIFICATION.score_function(config(labels, problem_type)) == function
 
 
 def test_the_configuration_decides_where_the_head_does_not() -> None:
     unusual = SimpleNamespace(problem_type=None, num_labels=0, function_to_apply="sigmoid")
-    assert sequence_classification.score_function(unusual) == "sigmoid"  # type: ignore[arg-type]
+    assert SEQUENCE_CLASSIFICATION.score_function(unusual) == "sigmoid"  # type: ignore[arg-type]
     del unusual.function_to_apply
-    assert sequence_classification.score_function(unusual) == "none"  # type: ignore[arg-type]
+    assert SEQUENCE_CLASSIFICATION.score_function(unusual) == "none"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["default", "tanh", "", 3])
 def test_an_unknown_function_is_refused(name: Any) -> None:
     with pytest.raises(InputError, match="must be one of 'softmax', 'sigmoid', 'none', not"):
-        sequence_classification.score_function(config(2), name)
+        SEQUENCE_CLASSIFICATION.score_function(config(2), name)
 
 
 @pytest.mark.parametrize("top_k", ["2", "", 2.0, [1]])
 def test_top_k_must_be_a_whole_number(top_k: Any) -> None:
     with pytest.raises(InputError, match="top_k must be a whole number, or None"):
-        sequence_classification.checked_top_k(top_k)
+        checked_top_k(top_k)
 
 
 def test_numbers_of_numpy_are_whole_numbers() -> None:
-    assert sequence_classification.checked_top_k(np.int64(2)) == 2
-    assert sequence_classification.checked_top_k(None) is None
-    assert sequence_classification.checked_top_k(UNSET) is UNSET
+    assert checked_top_k(np.int64(2)) == 2
+    assert checked_top_k(None) is None
+    assert checked_top_k(UNSET) is UNSET
     assert repr(UNSET) == "<unset>"
 
 
 def test_ties_go_to_the_first_label_and_a_nan_counts_as_the_best() -> None:
     labels = ["a", "b", "c"]
     tied = np.array([0.25, 0.5, 0.5], np.float32)
-    assert sequence_classification.select(tied, labels) == {"label": "b", "score": 0.5}
-    assert [p["label"] for p in sequence_classification.select(tied, labels, None)] == [
+    assert SEQUENCE_CLASSIFICATION.select({"logits": tied}, labels) == {"label": "b", "score": 0.5}
+    assert [p["label"] for p in SEQUENCE_CLASSIFICATION.select({"logits": tied}, labels, None)] == [
         "b",
         "c",
         "a",
     ]
-    best = sequence_classification.select(np.array([0.5, math.nan, 1.0]), labels)
+    best = SEQUENCE_CLASSIFICATION.select({"logits": np.array([0.5, math.nan, 1.0])}, labels)
     assert best["label"] == "b"
     assert math.isnan(best["score"])
 
 
 def test_scores_must_be_as_many_as_labels() -> None:
     with pytest.raises(ValueError, match="zip"):
-        sequence_classification.select(np.zeros(3), ["a", "b"], None)
+        SEQUENCE_CLASSIFICATION.select({"logits": np.zeros(3)}, ["a", "b"], None)
