@@ -125,7 +125,9 @@ def test_a_file_of_another_length_than_its_header_promises(single, change):
     with pytest.raises(CorruptWeightsError) as caught:
         weights.files(single.parent, listing=never)
 
-    assert f"promises {len(content)} bytes, but the file has {len(content) + change}" in str(caught.value)
+    assert f"promises {len(content)} bytes, but the file has {len(content) + change}" in str(
+        caught.value
+    )
 
 
 def test_what_only_the_reader_sees_is_reported_with_its_cause(tmp_path):

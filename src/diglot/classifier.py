@@ -29,17 +29,23 @@ if TYPE_CHECKING:
 # size. Longer texts come in smaller batches, so that memory does not grow with them.
 _MAX_BATCH_TOKENS = 16_384
 
-# Batches of like length are formed among this many batches' worth of texts; it is also how far a
-# stream is read ahead.
+# Texts of like length share a batch within a window of this many batches; a stream is read one
+# window ahead.
 _WINDOW = 8
 
 
 class TextClassifier:
-    """A sequence-classification checkpoint, ready to classify.
+    """A head, an encoder and a model: texts in, labels out.
 
-    Calling it gives what transformers' ``pipeline("text-classification")`` gives. The steps behind
-    that are methods of their own: :meth:`encode`, :meth:`logits`, :meth:`hidden_states`,
-    :meth:`probabilities`, and all of them at once in :meth:`explain`.
+    A call gives the same result as transformers' ``pipeline("text-classification")``. Each step is
+    a method too: :meth:`encode`, :meth:`logits`, :meth:`hidden_states`, :meth:`probabilities`;
+    :meth:`explain` shows all of them at once.
+
+    Any number of threads may share a classifier, if they may share its model
+    (:attr:`diglot.backends.Model.thread_safe`).
+
+    Attributes:
+        encoder: turns texts into the model's inputs.
     """
 
     def __init__(
@@ -396,8 +402,8 @@ class TextClassifier:
     def _named(self, function: str | None) -> ScoreFunction | None:
         return None if function is None else heads.function_named(function)
 
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        return self.encoder.options({**self._tokenizer_options, **given})
+    def _options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return self.encoder.options({**self._tokenizer_options, **options})
 
     def _outputs(
         self,
@@ -464,9 +470,9 @@ def _refuse_options(
         InputError: there are second texts or tokenizer options.
     """
     if text_pairs is not None or tokenizer_options:
-        given = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
+        names = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
         raise InputError(
-            f"{', '.join(given)} cannot be applied to an encoding; pass texts, or pass the"
+            f"{', '.join(names)} cannot be applied to an encoding; pass texts, or pass the"
             " options to encode()"
         )
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from diglot.types import Encoding, Precision, ScoreFunction
 
 Prepare = Callable[["Program", bool], Any]
-"""Makes something callable, with one tensor for each input, of a program; the second argument says
-whether hidden states are wanted."""
+"""Makes a callable of a program, with one tensor for each input; the second argument says whether
+the result holds hidden states."""
 
 
 class TensorFlowBackend(Backend):
@@ -207,14 +207,15 @@ def _place(device: str | None) -> str:
     """TensorFlow's name of a device; by default a GPU where there is one."""
     import tensorflow as tf
 
-    seen = [one.name.removeprefix("/physical_device:") for one in tf.config.list_physical_devices()]
+    devices = tf.config.list_physical_devices()
+    places = [entry.name.removeprefix("/physical_device:") for entry in devices]
     if device is None:
-        return "GPU:0" if "GPU:0" in seen else "CPU:0"
+        return "GPU:0" if "GPU:0" in places else "CPU:0"
     kind, _, number = device.partition(":")
     place = f"{'GPU' if kind == 'cuda' else kind.upper()}:{number or 0}"
-    if place not in seen:
+    if place not in places:
         raise BackendError(
-            f"TensorFlow sees no device {device!r}; it has {', '.join(seen)}. Leave the device out,"
+            f"TensorFlow sees no device {device!r}; it has {', '.join(places)}. Leave the device out,"
             " or choose one of these ('cuda:0' is GPU:0)"
         )
     return place
