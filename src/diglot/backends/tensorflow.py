@@ -215,8 +215,8 @@ def _place(device: str | None) -> str:
     place = f"{'GPU' if kind == 'cuda' else kind.upper()}:{number or 0}"
     if place not in places:
         raise BackendError(
-            f"TensorFlow sees no device {device!r}; it has {', '.join(places)}. Leave the device out,"
-            " or choose one of these ('cuda:0' is GPU:0)"
+            f"TensorFlow sees no device {device!r}; it has {', '.join(places)}. Leave the device"
+            " out, or choose one of these ('cuda:0' is GPU:0)"
         )
     return place
 
