@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from diglot.errors import InputError, MissingLabelsError
 from diglot.heads.head import Stage
-from diglot.heads.scores import function_named
+from diglot.heads.scores import function_named, scores
 from diglot.types import ScoreFunction
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from transformers import PreTrainedConfig
 
-    from diglot.types import Arrays
+    from diglot.types import Array, Arrays
 
 
 class Prediction(TypedDict):
@@ -111,6 +111,10 @@ class SequenceClassification:
             return "softmax"
         configured = getattr(config, "function_to_apply", "none")
         return function_named(configured, "config.function_to_apply")
+
+    def scores(self, raw: Arrays, function: ScoreFunction) -> dict[str, Array]:
+        """Each output as scores over its last axis; see :func:`diglot.heads.scores`."""
+        return {name: scores(value, function) for name, value in raw.items()}
 
     def select(
         self, scores: Arrays, labels: Sequence[str], top_k: TopK = UNSET
