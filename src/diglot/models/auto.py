@@ -157,7 +157,7 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         inputs = self._checked({name: one for name, one in given.items() if one is not None})
         # Recorded here already: Keras would wrap an error of the recording into one of its own.
         program = self.program(inputs, bool(training))
-        self.lowered.check_rows(program, inputs["input_ids"].shape[0])
+        self.lowered.check_shape(program, inputs["input_ids"].shape)
         if output_hidden_states is None:
             output_hidden_states = bool(self.config.output_hidden_states)
         return ModelOutput(
