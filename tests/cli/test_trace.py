@@ -31,7 +31,7 @@ def test_what_parts_is_named(run, tiny, monkeypatch):
     code, out, err = run("trace", tiny, "-t", "a", "--pair", "b", "--all")
 
     assert (code, err) == (1, "")
-    assert "  born in bert.pooler.activation: aten.tanh.default (tanh), float32 [1, 16]" in out
+    assert "  the first to diverge is bert.pooler.activation: aten.tanh.default (tanh), float32 [1, 16]" in out
     assert "input_ids [1, 5]" in out
     assert "  bert.encoder.layer.1 " not in out
 

@@ -2,8 +2,8 @@
 
 :func:`capture` records a module as a graph of ATen operators with a dynamic batch and length.
 :func:`lower` runs the passes on the graph and turns it into a :class:`Program`, a ``tf.Module``
-that applies one small TensorFlow function per operator. :class:`~diglot.lowering.model.LoweredModel`
-holds the programs of a transformers model.
+that applies one small TensorFlow function per operator.
+:class:`~diglot.lowering.model.LoweredModel` holds the programs of a transformers model.
 """
 
 from diglot.lowering.capture import capture

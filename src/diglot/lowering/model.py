@@ -76,13 +76,14 @@ class LoweredModel:
             LoweringError: the model cannot be captured or lowered.
         """
         key = tuple(name for name in INPUTS if name in inputs), training
-        with self._lock:
-            if key not in self._programs:
-                self._skeleton.train(training)
-                self._programs[key] = record.record(
-                    self._skeleton, key[0], self.variables, self._without
-                )
-            return self._programs[key]
+        if key not in self._programs:  # no lock for a program that exists already
+            with self._lock:
+                if key not in self._programs:
+                    self._skeleton.train(training)
+                    self._programs[key] = record.record(
+                        self._skeleton, key[0], self.variables, self._without
+                    )
+        return self._programs[key]
 
     def function(
         self, inputs: Collection[str], *, training: bool = False, hidden_states: bool = False
@@ -101,10 +102,11 @@ class LoweredModel:
         """
         program = self.program(inputs, training)
         key = program, hidden_states
-        with self._lock:
-            if key not in self._functions:
-                self._functions[key] = _function(program, hidden_states)
-            return self._functions[key]
+        if key not in self._functions:
+            with self._lock:
+                if key not in self._functions:
+                    self._functions[key] = _function(program, hidden_states)
+        return self._functions[key]
 
     def check_shape(self, program: Program, shape: Sequence[int | None]) -> None:
         """Check that a program holds for a shape of its inputs.
