@@ -1,4 +1,4 @@
-"""What a trace says of its steps: the place, the blocks, the table, and the facts."""
+"""The report of a trace: the first divergent step, the blocks, the table, and the JSON facts."""
 
 import json
 import math
@@ -45,50 +45,51 @@ def traced(*steps, **changes):
     return replace(found, **changes)
 
 
-def test_nothing_parts():
+def test_a_trace_without_a_divergence():
     found = traced(*STEPS)
 
     assert found.equal
-    assert found.born is None
+    assert found.first_divergent is None
     assert str(found).splitlines()[:2] == [
-        "TensorFlow in float32 against PyTorch in float32, a/b: no operator parts",
+        "TensorFlow in float32 against PyTorch in float32, a/b: no operator diverges",
         "  8 weights and operators; input_ids [2, 5]",
     ]
 
 
-def test_the_first_that_parts_is_where_it_is_born():
+def test_the_first_divergent_step_is_named():
     steps = [*STEPS]
     steps[3] = replace(steps[3], reason="too far", actual_here=math.inf)
     steps[6] = replace(steps[6], reason="further still")
     found = traced(*steps)
 
     assert not found.equal
-    assert found.born is steps[3]
+    assert found.first_divergent is steps[3]
     lines = str(found).splitlines()
     assert lines[0].endswith(": DIFFERENT")
     assert (
-        "  born in bert.embeddings.LayerNorm: aten.linear.default (norm), float32 [2, 3]" in lines
-    )
+        "  the first to diverge is bert.embeddings.LayerNorm: aten.linear.default (norm),"
+        " float32 [2, 3]"
+    ) in lines
     assert "    too far" in lines
-    assert "  1 more part on the same inputs" in lines
-    # Three lines before it, three behind, and an arrow at those that part.
+    assert "  on the same inputs as the reference, 1 more diverge" in lines
+    # Three lines before it, three after it, and an arrow at the divergent ones.
     table = [
-        line for line in lines if "aten.linear" in line and "e-0" in line and "born" not in line
+        line for line in lines if "aten.linear" in line and "e-0" in line and "first" not in line
     ]
     marked = [line.split("(")[1].split(")")[0] for line in table if line.startswith("  >")]
     assert marked == ["norm", "eleven"]
     assert "pool" not in str(table)
 
 
-def test_a_difference_that_is_in_no_operator():
+def test_a_difference_outside_the_operators():
     found = traced(*STEPS, elsewhere=("it is in the whole",))
 
-    assert (found.equal, found.born) == (False, None)
+    assert (found.equal, found.first_divergent) == (False, None)
     assert "  it is in the whole" in str(found).splitlines()
     assert "DIFFERENT" in str(found)
 
 
-def test_the_blocks_are_what_rounds_in_order():
+def test_the_blocks_are_listed_in_order():
     found = traced(*STEPS)
 
     assert found.layers == (
@@ -105,7 +106,7 @@ def test_the_blocks_are_what_rounds_in_order():
     ]
 
 
-def test_the_error_grows_where_something_is_computed():
+def test_the_error_grows_only_in_an_operator_that_computes():
     assert traced(*STEPS).grown is STEPS[3]
     assert traced(STEPS[0], STEPS[2]).grown is None
 
@@ -130,9 +131,9 @@ def test_the_facts_are_json():
     facts = json.loads(json.dumps(traced(*steps).facts(), allow_nan=False))
 
     assert facts["equal"] is False
-    assert facts["born"]["node"] == "last"
-    assert (facts["born"]["actual"], facts["born"]["limit"]) == ("inf", "nan")
+    assert facts["first_divergent"]["node"] == "last"
+    assert (facts["first_divergent"]["actual"], facts["first_divergent"]["limit"]) == ("inf", "nan")
     assert facts["shapes"] == {"input_ids": [2, 5]}
-    assert [one["node"] for one in facts["steps"]] == [one.node for one in steps]
-    assert [one["name"] for one in facts["layers"]][-1] == "head"
-    assert traced(*STEPS).facts()["born"] is None
+    assert [item["node"] for item in facts["steps"]] == [item.node for item in steps]
+    assert facts["layers"][-1]["name"] == "head"
+    assert traced(*STEPS).facts()["first_divergent"] is None

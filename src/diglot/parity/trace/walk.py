@@ -131,7 +131,7 @@ class Walk:
                 )
                 differences = (measurement.difference for measurement in measurements)
                 if difference := next(filter(None, differences), None):
-                    yield f"no operator diverges, but the {name} does: {difference.reason}"
+                    yield f"no operator diverges, but the output {name} does: {difference.reason}"
                     break
 
     def _step(self, node: Node, here: Measurement) -> Step:
