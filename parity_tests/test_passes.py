@@ -126,10 +126,10 @@ def test_a_program_agrees_with_and_without_each_optional_pass(
     counts = []
     for without in [(), *((name,) for name in sorted(passes.optional()))]:
         other = LoweredModel(deepcopy(model), without=without)
-        found = trace_models(model, other, ENCODING)
-        assert found.equal, found
+        result = trace_models(model, other, ENCODING)
+        assert result.equal, result
         # The joined operators are compared under the names of the recorded ones.
-        assert sum(step.operator == "aten.linear.default" for step in found.steps) > 10
+        assert sum(step.operator == "aten.linear.default" for step in result.steps) > 10
         counts.append(linears(other))
     assert counts[0] < counts[1] - 2
 

@@ -129,9 +129,9 @@ def test_no_operator_diverges_without_a_fault(architecture: str) -> None:
     models = subject(architecture)
     sound = Pair(models.expected, models.actual, Graph(models.expected, INPUTS))
     for encoding in (awkward(6, 9), awkward(6, MAX_TOKENS), awkward(1, 1)):
-        found = sound.trace(encoding)
-        assert found.equal, f"{found}\n{encoding}"
-        rounded = [step for step in found.steps if step.rounds]
+        result = sound.trace(encoding)
+        assert result.equal, f"{result}\n{encoding}"
+        rounded = [step for step in result.steps if step.rounds]
         assert len(rounded) > 30
         assert 0 < rounded[-1].expected < 1e-5
         assert 0 < rounded[-1].actual < 1e-5
@@ -143,33 +143,33 @@ def test_a_wrong_gelu(bert: Pair) -> None:
     with REGISTRY.replaced(
         aten.gelu.default, lambda self, **_: right(self, approximate="tanh")
     ) as right:
-        found = bert.trace()
-    assert found.first_divergent is not None
-    assert found.first_divergent.operator == "aten.gelu.default"
-    assert found.first_divergent.module == "bert.encoder.layer.0.intermediate.intermediate_act_fn"
+        result = bert.trace()
+    assert result.first_divergent is not None
+    assert result.first_divergent.operator == "aten.gelu.default"
+    assert result.first_divergent.module == "bert.encoder.layer.0.intermediate.intermediate_act_fn"
     # Only the GELU of the other layer is wrong as well.
-    assert [step.operator for step in found.steps if step.reason] == ["aten.gelu.default"] * 2
+    assert [step.operator for step in result.steps if step.reason] == ["aten.gelu.default"] * 2
     # Every later result is wrong, but no later operator is named.
-    behind = found.steps[found.steps.index(found.first_divergent) :]
+    behind = result.steps[result.steps.index(result.first_divergent) :]
     assert all(step.actual > 10 * step.expected for step in behind if step.rounds)
 
 
 def test_another_epsilon_in_one_layer(bert: Pair) -> None:
     node = bert.node(f"{LAYER}.output.LayerNorm", aten.layer_norm.default)
     with called(node, ..., ..., ..., ..., 1e-4):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.LayerNorm"]
-    assert "eps is 0.0001 instead of 1e-12" in found.first_divergent.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.LayerNorm"]
+    assert "eps is 0.0001 instead of 1e-12" in result.first_divergent.reason
 
 
 def test_swapped_rows_of_a_weight(bert: Pair) -> None:
     name = f"{LAYER}.attention.self.query.weight"
     variable = bert.variable(name)
     with assigned(variable, variable.numpy()[[1, 0, *range(2, 16)]]):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [name]
-    assert found.first_divergent.operator == "parameter"
-    assert "32 of 256 numbers differ" in found.first_divergent.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [name]
+    assert result.first_divergent.operator == "parameter"
+    assert "32 of 256 numbers differ" in result.first_divergent.reason
 
 
 def test_a_wrong_weight_that_the_input_does_not_use(bert: Pair) -> None:
@@ -177,26 +177,26 @@ def test_a_wrong_weight_that_the_input_does_not_use(bert: Pair) -> None:
     value = bert.variable(name).numpy().copy()
     value[VOCABULARY - 1] += 1e-7
     with assigned(bert.variable(name), value):
-        found = bert.trace()
-    assert found.first_divergent.module == name
-    assert all(step.actual < 1e-5 for step in found.steps if step.rounds)
+        result = bert.trace()
+    assert result.first_divergent.module == name
+    assert all(step.actual < 1e-5 for step in result.steps if step.rounds)
 
 
 def test_a_dropped_bias(bert: Pair) -> None:
     name = f"{LAYER}.output.dense"
     with assigned(bert.variable(f"{name}.bias"), np.zeros(16, np.float32)):
-        found = bert.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         f"{name}.bias",
         "parameter",
     )
     with called(bert.node(name, aten.linear.default), ..., ..., None):
-        found = bert.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         name,
         "aten.linear.default",
     )
-    assert "bias is None instead of p_model_bert" in found.first_divergent.reason
+    assert "bias is None instead of p_model_bert" in result.first_divergent.reason
 
 
 def test_a_weight_rounded_to_half_precision(bert: Pair) -> None:
@@ -209,16 +209,16 @@ def test_an_attention_scale_in_one_layer(bert: Pair) -> None:
     module = f"{LAYER}.attention.self"
     node = bert.node(module, aten.scaled_dot_product_attention.default)
     with called(node, scale=0.35):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [module]
-    assert "scale is 0.35 instead of 0.35355" in found.first_divergent.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [module]
+    assert "scale is 0.35 instead of 0.35355" in result.first_divergent.reason
 
 
 def test_softmax_over_the_wrong_axis() -> None:
     mpnet, module = pair("mpnet"), "mpnet.encoder.layer.1.attention.attn"
     with called(mpnet.node(module, aten.softmax.int), ..., -2):
-        found = mpnet.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = mpnet.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         module,
         "aten.softmax.int",
     )
@@ -235,10 +235,10 @@ def test_a_mask_that_is_not_low_enough() -> None:
     mpnet = pair("mpnet")
     node = mpnet.node("mpnet", aten.where.ScalarOther)
     with called(node, ..., ..., -10000.0):
-        found = mpnet.trace()
-    assert found.first_divergent.node == node.name
+        result = mpnet.trace()
+    assert result.first_divergent.node == node.name
     # Next to -3.4e38 the other numbers have no error: only the mask diverges here.
-    assert found.first_divergent.actual_here > 1e38
+    assert result.first_divergent.actual_here > 1e38
 
 
 @masks
@@ -253,14 +253,14 @@ def test_a_fault_next_to_a_mask() -> None:
     ]
     without_positions = scores.args[0].args[0]
     with called(scores, without_positions):
-        found = mpnet.trace()
-    assert (found.first_divergent.module, found.first_divergent.node) == (module, scores.name)
+        result = mpnet.trace()
+    assert (result.first_divergent.module, result.first_divergent.node) == (module, scores.name)
 
 
 def test_the_wrong_token_is_pooled(bert: Pair) -> None:
     with called(bert.node("bert.pooler", aten.select.int), ..., ..., 1):
-        found = bert.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         "bert.pooler",
         "aten.select.int",
     )
@@ -272,24 +272,24 @@ def test_another_residual(bert: Pair) -> None:
     node = bert.node(module, aten.add.Tensor)
     right = node.args[1].name
     with called(node, ..., wrong):
-        found = bert.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         module,
         "aten.add.Tensor",
     )
-    assert f"other is {wrong.name} instead of {right}" in found.first_divergent.reason
+    assert f"other is {wrong.name} instead of {right}" in result.first_divergent.reason
 
 
 def test_a_fault_whose_effect_is_in_a_later_operator(bert: Pair) -> None:
     node = bert.node("bert", aten.ge.Scalar)
     with called(node, ..., 2):
-        found = bert.trace()
-    assert (found.first_divergent.operator, found.first_divergent.dtype) == (
+        result = bert.trace()
+    assert (result.first_divergent.operator, result.first_divergent.dtype) == (
         "aten.ge.Scalar",
         "bool",
     )
-    assert "they must be identical" in found.first_divergent.reason
-    affected = next(step for step in found.steps if step.rounds and step.actual > 1e-4)
+    assert "they must be identical" in result.first_divergent.reason
+    affected = next(step for step in result.steps if step.rounds and step.actual > 1e-4)
     assert affected.module == "bert.encoder.layer.0.attention.self"
     assert not affected.reason
 
@@ -306,13 +306,13 @@ def test_a_cast_that_the_model_lacks(bert: Pair) -> None:
     nodes[place:place] = casts
     try:
         with called(node, casts[-1]):
-            found = bert.trace()
+            result = bert.trace()
     finally:
         del nodes[place : place + 2]
         for cast in reversed(casts):
             node.graph.erase_node(cast)
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
-    assert f"input is {casts[-1].name} instead of {value.name}" in found.first_divergent.reason
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert f"input is {casts[-1].name} instead of {value.name}" in result.first_divergent.reason
     assert bert.trace().equal
 
 
@@ -324,26 +324,26 @@ def test_an_operator_that_the_program_lacks(bert: Pair) -> None:
     del nodes[place]
     try:
         with called(reader, missing.args[0]):
-            found = bert.trace()
+            result = bert.trace()
     finally:
         nodes.insert(place, missing)
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
-    assert missing.name not in [step.node for step in found.steps]
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert missing.name not in [step.node for step in result.steps]
     assert (
-        f"input is {missing.args[0].name} instead of {missing.name}" in found.first_divergent.reason
+        f"input is {missing.args[0].name} instead of {missing.name}" in result.first_divergent.reason
     )
 
 
 def test_an_operator_that_fails(bert: Pair) -> None:
     with REGISTRY.replaced(aten.tanh.default, lambda self: self[:1]):
-        found = bert.trace()
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         "bert.pooler.activation",
         "aten.tanh.default",
     )
-    assert "[1, 16] for float64 [2, 16]" in found.first_divergent.reason
-    assert found.first_divergent.actual == np.inf
-    assert found.steps[-1].actual == np.inf
+    assert "[1, 16] for float64 [2, 16]" in result.first_divergent.reason
+    assert result.first_divergent.actual == np.inf
+    assert result.steps[-1].actual == np.inf
 
 
 @pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "infinite")])
@@ -352,10 +352,10 @@ def test_a_result_that_is_not_finite(bert: Pair, value: float, what: str) -> Non
         aten.tanh.default,
         lambda self: tf.tensor_scatter_nd_update(right(self), [[0, 0]], [value]),
     ) as right:
-        found = bert.trace()
-    assert found.first_divergent.operator == "aten.tanh.default"
-    assert f"{what} on one side only" in found.first_divergent.reason
-    assert found.first_divergent.actual_here == np.inf
+        result = bert.trace()
+    assert result.first_divergent.operator == "aten.tanh.default"
+    assert f"{what} on one side only" in result.first_divergent.reason
+    assert result.first_divergent.actual_here == np.inf
 
 
 def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -370,10 +370,10 @@ def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patched:
         patched.setattr(bert.other, "function", swapped)
-        found = bert.trace()
-    assert (found.first_divergent, found.equal) == (None, False)
-    assert "but the output logits does: " in found.elsewhere[0]
-    assert "TensorFlow in float32 as a whole has" in found.elsewhere[0]
+        result = bert.trace()
+    assert (result.first_divergent, result.equal) == (None, False)
+    assert "but the output logits does: " in result.elsewhere[0]
+    assert "TensorFlow in float32 as a whole has" in result.elsewhere[0]
 
     hook = bert.model.bert.register_forward_hook(
         lambda module, inputs, output: output.__class__(
@@ -381,11 +381,11 @@ def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.Monke
         )
     )
     try:
-        found = bert.trace()
+        result = bert.trace()
     finally:
         hook.remove()
-    assert (found.first_divergent, found.equal) == (None, False)
-    assert "PyTorch in float32 as a whole has" in found.elsewhere[0]
+    assert (result.first_divergent, result.equal) == (None, False)
+    assert "PyTorch in float32 as a whole has" in result.elsewhere[0]
 
 
 def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
@@ -423,12 +423,12 @@ def test_the_mask_may_be_left_out(bert: Pair) -> None:
 
 def test_a_decoder_without_a_pad_token() -> None:
     model = torch_model("gpt2", pad_token_id=None)
-    found = trace_models(
+    result = trace_models(
         model,
         LoweredModel(deepcopy(model)),
         {"input_ids": np.array([[1, 17, 23]])},
     )
-    assert found.equal, found
+    assert result.equal, result
 
 
 @pytest.mark.parametrize(
@@ -442,9 +442,9 @@ def test_a_decoder_without_a_pad_token() -> None:
 )
 def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype) -> None:
     model = torch_model(architecture)
-    found = trace_models(model, deepcopy(model).to(precision), awkward(5, 7))
-    assert found.equal, found
-    last = found.steps[-1]
+    result = trace_models(model, deepcopy(model).to(precision), awkward(5, 7))
+    assert result.equal, result
+    last = result.steps[-1]
     coarse, fine = (last.actual, last.expected)
     if precision is torch.float64:
         coarse, fine = fine, coarse
@@ -452,7 +452,7 @@ def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype)
     assert 0 < coarse < 64 * eps
     assert fine < coarse / 100
     if precision is not torch.float64:
-        assert found.grown.growth > eps / 8
+        assert result.grown.growth > eps / 8
 
 
 def test_numbers_beyond_half_precision(bert: Pair) -> None:
@@ -463,17 +463,17 @@ def test_numbers_beyond_half_precision(bert: Pair) -> None:
         model.bert.encoder.layer[1].attention.output.LayerNorm.bias
     )
     half = deepcopy(model).to(torch.float16)
-    found = trace_models(model, half, ENCODING)
-    assert found.first_divergent.module == f"{LAYER}.intermediate.dense"
-    assert found.first_divergent.operator == "aten.linear.default"
-    assert "PyTorch in float16 has" in found.first_divergent.reason
-    assert "infinite on one side only" in found.first_divergent.reason
+    result = trace_models(model, half, ENCODING)
+    assert result.first_divergent.module == f"{LAYER}.intermediate.dense"
+    assert result.first_divergent.operator == "aten.linear.default"
+    assert "PyTorch in float16 has" in result.first_divergent.reason
+    assert "infinite on one side only" in result.first_divergent.reason
 
     dense.bias.data[3] = 70_000
-    found = trace_models(
+    result = trace_models(
         model, deepcopy(model).to(torch.float16), ENCODING, graph=Graph(half, INPUTS)
     )
-    assert (found.first_divergent.module, found.first_divergent.operator) == (
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         f"{LAYER}.intermediate.dense.bias",
         "parameter",
     )

@@ -8,7 +8,7 @@ from diglot.parity.trace import Layer, Step, Trace
 
 
 def step(node, module, operator="aten.linear.default", **changes):
-    found = Step(
+    result = Step(
         node=node,
         module=module,
         operator=operator,
@@ -23,7 +23,7 @@ def step(node, module, operator="aten.linear.default", **changes):
         limit=4e-6,
         ratio=0.005,
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 STEPS = (
@@ -39,18 +39,18 @@ STEPS = (
 
 
 def traced(*steps, **changes):
-    found = Trace(
+    result = Trace(
         "a/b", "PyTorch in float32", "TensorFlow in float32", {"input_ids": (2, 5)}, steps
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 def test_a_trace_without_a_divergence():
-    found = traced(*STEPS)
+    result = traced(*STEPS)
 
-    assert found.equal
-    assert found.first_divergent is None
-    assert str(found).splitlines()[:2] == [
+    assert result.equal
+    assert result.first_divergent is None
+    assert str(result).splitlines()[:2] == [
         "TensorFlow in float32 against PyTorch in float32, a/b: no operator diverges",
         "  8 weights and operators; input_ids [2, 5]",
     ]
@@ -60,11 +60,11 @@ def test_the_first_divergent_step_is_named():
     steps = [*STEPS]
     steps[3] = replace(steps[3], reason="too far", actual_here=math.inf)
     steps[6] = replace(steps[6], reason="further still")
-    found = traced(*steps)
+    result = traced(*steps)
 
-    assert not found.equal
-    assert found.first_divergent is steps[3]
-    lines = str(found).splitlines()
+    assert not result.equal
+    assert result.first_divergent is steps[3]
+    lines = str(result).splitlines()
     assert lines[0].endswith(": DIFFERENT")
     assert (
         "  the first to diverge is bert.embeddings.LayerNorm: aten.linear.default (norm),"
@@ -82,23 +82,23 @@ def test_the_first_divergent_step_is_named():
 
 
 def test_a_difference_outside_the_operators():
-    found = traced(*STEPS, elsewhere=("it is in the whole",))
+    result = traced(*STEPS, elsewhere=("it is in the whole",))
 
-    assert (found.equal, found.first_divergent) == (False, None)
-    assert "  it is in the whole" in str(found).splitlines()
-    assert "DIFFERENT" in str(found)
+    assert (result.equal, result.first_divergent) == (False, None)
+    assert "  it is in the whole" in str(result).splitlines()
+    assert "DIFFERENT" in str(result)
 
 
 def test_the_blocks_are_listed_in_order():
-    found = traced(*STEPS)
+    result = traced(*STEPS)
 
-    assert found.layers == (
+    assert result.layers == (
         Layer("bert.embeddings", 1e-7, 3e-7, 4.0, 0.005),
         Layer("bert.encoder.layer.0", 1e-7, 5e-7, 4.0, 0.5),
         Layer("bert.encoder.layer.11", 1e-7, 2e-7, 4.0, 0.005),
         Layer("(the model itself)", 1e-7, 6e-7, 4.0, 0.005),
     )
-    assert [line.split()[0] for line in str(found).splitlines()[-4:]] == [
+    assert [line.split()[0] for line in str(result).splitlines()[-4:]] == [
         "bert.embeddings",
         "bert.encoder.layer.0",
         "bert.encoder.layer.11",
