@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,21 @@ def test_saving_that_fails_changes_nothing(
         model.save_pretrained(target)
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["saved"]
+
+
+def test_threads_make_the_first_calls(tiny: Path) -> None:
+    cold = diglot.TFAutoModelForSequenceClassification.from_pretrained(tiny)
+    barrier = threading.Barrier(8)
+
+    def call(_: int) -> Any:
+        barrier.wait()
+        return cold(IDS, MASK).logits.numpy()
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(call, range(8)))
+    assert len(results) == 8
+    for logits in results:
+        np.testing.assert_allclose(logits, results[0], atol=1e-6)
 
 
 def test_another_keras_backend_is_refused() -> None:

@@ -79,18 +79,19 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         values = {**exported.constants, **exported.state_dict}
         for spec in exported.graph_signature.input_specs:
             if spec.kind is InputKind.USER_INPUT:
-                shape = recorded[spec.arg.name].shape
-                self.inputs[spec.arg.name] = _static_shape(recorded[spec.arg.name])
-                self.ranges[spec.arg.name] = [_range(size, exported) for size in shape]
+                example = recorded[spec.arg.name]
+                self.inputs[spec.arg.name] = _static_shape(example)
+                self.ranges[spec.arg.name] = [_range(size, exported) for size in example.shape]
                 continue
-            name = str(spec.target).removeprefix(prefix)
-            value = dtypes.to_numpy(values[spec.target])
+            name, value = str(spec.target).removeprefix(prefix), values[spec.target]
             if spec.kind is InputKind.PARAMETER or spec.persistent:
-                trainable = spec.kind is InputKind.PARAMETER
                 if name not in variables:
-                    variables[name] = tf.Variable(value, trainable=trainable, name=name)
-                self.parameters[name] = value = variables[name]
-            self.bound[spec.arg.name] = value
+                    trainable = spec.kind is InputKind.PARAMETER
+                    initial = dtypes.to_numpy(value)
+                    variables[name] = tf.Variable(initial, trainable=trainable, name=name)
+                self.parameters[name] = self.bound[spec.arg.name] = variables[name]
+            else:
+                self.bound[spec.arg.name] = dtypes.to_numpy(value)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, **inputs: tf.Tensor) -> Any:

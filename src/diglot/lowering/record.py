@@ -74,8 +74,8 @@ def text_inputs(model: PreTrainedModel) -> tuple[str, ...]:
 def recorded(model: PreTrainedModel, inputs: Sequence[str]) -> ExportedProgram:
     """Capture the model for the named inputs, each int64 ``[batch, tokens]``.
 
-    The first attempt uses the workarounds of the architecture that are not for an error. After a
-    failure, each workaround for its error is tried in turn.
+    The first attempt uses the workarounds of the architecture that have no ``error``. If it fails,
+    each workaround whose ``error`` is in the message is tried in turn.
 
     Args:
         model: the model, in the mode to capture, training or evaluation.
@@ -130,11 +130,11 @@ def _unconditional(model: PreTrainedModel) -> tuple[Workaround, ...]:
     return tuple(item for item in workarounds.of(model.config.model_type) if not item.error)
 
 
-def _arguments(model: PreTrainedModel, attempt: Sequence[Workaround]) -> dict[str, Any]:
+def _arguments(model: PreTrainedModel, used: Sequence[Workaround]) -> dict[str, Any]:
     taken = signature(model.forward).parameters
     return {
         name: value
-        for workaround in attempt
+        for workaround in used
         for name, value in workaround.forward.items()
         if name in taken
     }

@@ -53,7 +53,8 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
     states, the embeddings first. ``training=True`` applies dropout.
 
     The weights have the names of the checkpoint. The architecture is captured once per set of
-    inputs and mode (training or evaluation), at the first call.
+    inputs and mode (training or evaluation), at the first call. Any number of threads may call one
+    model; the methods that train it (``compile``, ``fit``) are not thread-safe.
 
     Attributes:
         config: transformers' configuration.
