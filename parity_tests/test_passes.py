@@ -73,13 +73,14 @@ class JoinLinears:
 class JoinLinearsWrongly(JoinLinears):
     """Stacks the weights of a group in the wrong order."""
 
-    def join(self, program: ExportedProgram, linears: list[Node]) -> None:
-        """Join one group, with the first two weights exchanged."""
-        super().join(program, linears)
+    def __call__(self, program: ExportedProgram) -> ExportedProgram:
+        """Join them, with the first two weights of each group exchanged."""
+        program = super().__call__(program)
         for node in program.graph_module.graph.nodes:
             if passes.is_derived(node):
                 (sources,) = node.args
                 node.args = ([sources[1], sources[0], *sources[2:]],)
+        return program
 
 
 @pytest.fixture
