@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from unittest import mock
 
 from torch._ops import OpOverload
 from torch.fx import Node
@@ -34,9 +33,8 @@ class Lowered:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        right = REGISTRY[self.operator]
-        wrong = replace(right, function=partial(self.wrong, right.function))
-        with mock.patch.dict(REGISTRY._lowerings, {self.operator: wrong}), ground.retraced():
+        wrong = partial(self.wrong, REGISTRY[self.operator].function)
+        with REGISTRY.replaced(self.operator, wrong), ground.retraced():
             yield ground.side()
 
     def is_at(self, step: Step) -> bool:

@@ -99,7 +99,7 @@ def _traced(fault: Fault, ground: Ground, failures: Sequence[Failure]) -> tuple[
     case = failures[0].case if failures else _PLAIN
     encoding = case.encoding if case.encoding is not None else ground.side().encode(case.read())
     try:
-        born = ground.trace(encoding).born
+        born = ground.trace(encoding).first_divergent
     except DiglotError:  # TensorFlow refuses the input, which is the difference
         return None, ""
     if born is None:

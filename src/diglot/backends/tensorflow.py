@@ -111,7 +111,7 @@ class TensorFlowBackend(Backend):
         encoding = {"attention_mask": np.ones_like(encoding["input_ids"]), **encoding}
         self._check(encoding)
         program = self.model.program(encoding)
-        self.model.check_rows(program, len(encoding["input_ids"]))
+        self.model.check_shape(program, encoding["input_ids"].shape)
         try:
             with tf.device(self._place):
                 call = prepare(program, hidden_states)

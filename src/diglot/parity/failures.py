@@ -88,7 +88,8 @@ class Failing:
             found = trace_models(self.right.model, traced, compared.encoding)
         except DiglotError:
             return ""
-        return "" if found.born is None else f". The first operator to part is {found.born}"
+        first = found.first_divergent
+        return "" if first is None else f". The first operator to part is {first}"
 
     def _compared(self, case: Case) -> Compared:
         return compare(case, self.tested, self.right, self.rule)
