@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization import added, dispatch
+from diglot.tokenization import added_tokens, builders
 
 # Of so few characters that tokens overlap, and stand beside words, marks and white space.
 CHARACTERS = "abAÄé_.- \n\t\u3000\u0301\u200d東٣🙂\0[]"
@@ -56,9 +56,9 @@ def test_texts_are_parted_at_added_tokens(data):
     # As it reads back: a token that was added twice is live in its first form in tokenizers 0.22.
     tokenizer = Tokenizer.from_str(tokenizer.to_str())
     spec = json.loads(tokenizer.to_str())
-    built = dispatch.build_normalizer(spec["normalizer"]) if normalizer else None
+    built = builders.build_normalizer(spec["normalizer"]) if normalizer else None
     try:
-        splitter = added.AddedTokens(spec["added_tokens"], built, normalizer)
+        splitter = added_tokens.AddedTokens(spec["added_tokens"], built, normalizer)
     except TokenizerNotSupportedError:
         reject()
     pieces = st.sampled_from([*CHARACTERS, *[token.content for token in drawn] * 4])

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from diglot.tokenization import bpe, long_words
-from diglot.tokenization.dispatch import build_model
+from diglot.tokenization import bpe, bpe_long_words
+from diglot.tokenization.builders import build_model
 
 from .bytelevel_checkpoints import MODELS, STYLES, trained
 from .test_tokenization_bytelevel import batches
@@ -92,8 +92,8 @@ def test_any_order_of_merges_is_followed(
     spec = {"type": "BPE", "vocab": vocabulary, "merges": merges}
     tokenizer = Tokenizer.from_str(json.dumps({"model": spec}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_words, "STRIDE", stride)
-        patch.setattr(long_words, "OVERLAP", stride)
+        patch.setattr(bpe_long_words, "STRIDE", stride)
+        patch.setattr(bpe_long_words, "OVERLAP", stride)
         # Without the shortcut for whole words, so that all are merged.
         patch.setattr(bpe, "_whole", lambda spec, vocabulary: {})
         got = build_model(spec)(tf.constant(words)).to_list()
@@ -102,8 +102,8 @@ def test_any_order_of_merges_is_followed(
 
 def test_windows_that_never_agree_are_merged_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     # Pairs are counted from where a window begins, and each begins an odd number behind another.
-    monkeypatch.setattr(long_words, "STRIDE", 5)
-    monkeypatch.setattr(long_words, "OVERLAP", 5)
+    monkeypatch.setattr(bpe_long_words, "STRIDE", 5)
+    monkeypatch.setattr(bpe_long_words, "OVERLAP", 5)
     spec = {"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": [["a", "a"]]}
     tokenizer = Tokenizer.from_str(json.dumps({"model": spec}))
     words = ["a" * length for length in (1, 10, 11, 12, 100, 101)]

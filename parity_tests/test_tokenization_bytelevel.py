@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Split
 
 from diglot.errors import TokenizerNotSupportedError
 from diglot.parity.strategies import any_text
-from diglot.tokenization.dispatch import build_pre_tokenizer
+from diglot.tokenization.builders import build_pre_tokenizer
 
 from .bytelevel_checkpoints import BEHAVIORS, PRE_TOKENIZERS
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
-from diglot.tokenization import dispatch
+from diglot.tokenization import builders
 
 from .hard_texts import ALL_CHARACTERS, LONG, crowds
 
@@ -69,7 +69,7 @@ PRE_TOKENIZERS = {
 def normalizer(name: str) -> Any:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = NORMALIZERS[name]
-    built = dispatch.build_normalizer(json.loads(tokenizer.to_str())["normalizer"])
+    built = builders.build_normalizer(json.loads(tokenizer.to_str())["normalizer"])
     return tf.function(built, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
@@ -77,7 +77,7 @@ def normalizer(name: str) -> Any:
 def pre_tokenizer(name: str) -> Any:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = PRE_TOKENIZERS[name]
-    built = dispatch.build_pre_tokenizer(json.loads(tokenizer.to_str())["pre_tokenizer"])
+    built = builders.build_pre_tokenizer(json.loads(tokenizer.to_str())["pre_tokenizer"])
     signature = [tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.bool)]
     return tf.function(built, input_signature=signature, autograph=False)
 

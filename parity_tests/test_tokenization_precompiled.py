@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, normalizers
 
-from diglot.tokenization import charsmap
-from diglot.tokenization.dispatch import build_normalizer
+from diglot.tokenization.charsmap import write_charsmap
+from diglot.tokenization.builders import build_normalizer
 
 from .unigram_styles import FRAGMENTS, STRINGS, batches, nfkc_map, section, strings
 
@@ -50,8 +50,8 @@ def _sentencepiece_map() -> bytes:
 
 MAPS: dict[str, Callable[[], bytes]] = {
     "nfkc": nfkc_map,
-    "wild": lambda: charsmap.write({**_WILD, "a": "A"}),
-    "wild, no letter": lambda: charsmap.write(_WILD),
+    "wild": lambda: write_charsmap({**_WILD, "a": "A"}),
+    "wild, no letter": lambda: write_charsmap(_WILD),
     "sentencepiece": _sentencepiece_map,
 }
 

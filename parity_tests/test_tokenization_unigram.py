@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers
 
-from diglot.tokenization.dispatch import build_model, build_normalizer, build_pre_tokenizer
+from diglot.tokenization.builders import build_model, build_normalizer, build_pre_tokenizer
 
 from . import unigram_styles
 from .unigram_styles import FRAGMENTS, STRINGS, STYLES, batches, section, strings

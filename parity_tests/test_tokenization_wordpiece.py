@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, models
 
 import diglot
 from diglot.tokenization import GraphTokenizer, compile_tokenizer
-from diglot.tokenization.dispatch import build_model
+from diglot.tokenization.builders import build_model
 
 from .hard_texts import ALL_CHARACTERS, LONG, hard_text
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from diglot.tokenization import charsmap
+from diglot.tokenization.charsmap import write_charsmap
 
 STRINGS = tf.TensorSpec([None], tf.string)
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
@@ -57,7 +57,7 @@ def nfkc_map() -> bytes:
         pairs[character] = " "
     for character in "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x7f\u00ad":
         pairs[character] = ""
-    return charsmap.write(pairs)
+    return write_charsmap(pairs)
 
 
 @cache

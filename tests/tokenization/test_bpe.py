@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization.dispatch import build_model, build_pre_tokenizer
+from diglot.tokenization.builders import build_model, build_pre_tokenizer
 
 _VOCABULARY = {"a": 0, "b": 1, "c": 2, "ab": 3, "bc": 4, "abc": 5, "<unk>": 6}
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization.dispatch import build_pre_tokenizer
+from diglot.tokenization.builders import build_pre_tokenizer
 
 
 def _split(pattern: dict[str, str], behavior: str = "Isolated") -> dict[str, Any]:

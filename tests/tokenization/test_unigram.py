@@ -12,8 +12,9 @@ import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization import charsmap, compile_tokenizer
-from diglot.tokenization.dispatch import build_model, build_normalizer, build_pre_tokenizer
+from diglot.tokenization import compile_tokenizer
+from diglot.tokenization.charsmap import read_charsmap, write_charsmap
+from diglot.tokenization.builders import build_model, build_normalizer, build_pre_tokenizer
 
 VOCABULARY = [["<unk>", 0.0], ["▁", -2.0], ["▁a", -1.5], ["a", -1.0], ["b", -1.25], ["ab", -2.0]]
 
@@ -40,7 +41,7 @@ def test_unknown_characters_are_spelled_in_bytes() -> None:
 def test_a_short_cluster_becomes_what_its_first_character_does() -> None:
     spec = {
         "type": "Precompiled",
-        "precompiled_charsmap": base64.b64encode(charsmap.write({"a": "x", "é": ""})).decode(),
+        "precompiled_charsmap": base64.b64encode(write_charsmap({"a": "x", "é": ""})).decode(),
     }
     normalizer = build_normalizer(spec)
     # Two marks of two bytes still make a cluster of five bytes, and three do not.
@@ -56,12 +57,12 @@ def test_metaspace_of_old_files() -> None:
 
 def test_a_map_is_read_as_it_was_written() -> None:
     replacements = {"a": "b", "ab": "", "é": "e\u0301", "\U0001f600": ":)", "\uac00": "a"}
-    assert charsmap.read(charsmap.write(replacements)) == replacements
+    assert read_charsmap(write_charsmap(replacements)) == replacements
 
 
 @pytest.mark.parametrize(
     "precompiled",
-    [b"", b"\x00\x01\x00\x00", charsmap.write({"a": "b"})[:-300], charsmap.write({"a": "b"})[:8]],
+    [b"", b"\x00\x01\x00\x00", write_charsmap({"a": "b"})[:-300], write_charsmap({"a": "b"})[:8]],
     ids=["empty", "no trie", "cut off", "cut short"],
 )
 def test_malformed_maps_are_refused(precompiled: bytes) -> None:
