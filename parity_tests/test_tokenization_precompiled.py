@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, normalizers
 
-from diglot.tokenization.charsmap import write_charsmap
 from diglot.tokenization.builders import build_normalizer
+from diglot.tokenization.charsmap import write_charsmap
 
 from .unigram_styles import FRAGMENTS, STRINGS, batches, nfkc_map, section, strings
 
