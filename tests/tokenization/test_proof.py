@@ -72,14 +72,14 @@ def test_equal_tokenizers_have_no_mismatch() -> None:
 def test_a_mismatch_is_shrunk_to_the_smallest_text() -> None:
     drawn = texts(0, 200)
     assert any("ß" in text and len(text) > 20 for text in drawn)
-    found = mismatch(without_sharp_s, code_points, drawn)
-    assert found == Mismatch("ß", None, [], [0xDF])
-    assert str(found) == "'ß' becomes [], but [223] in the library"
+    smallest = mismatch(without_sharp_s, code_points, drawn)
+    assert smallest == Mismatch("ß", None, [], [0xDF])
+    assert str(smallest) == "'ß' becomes [], but [223] in the library"
 
 
 def test_both_texts_of_a_pair_are_shrunk() -> None:
-    found = mismatch(lengths_up_to_three, lengths, ["some text"], ["another text"])
-    assert found is not None
-    assert (found.text, len(found.pair or "")) == ("", 4)
-    assert found.actual == [0, 3]
-    assert found.expected == [0, 4]
+    smallest = mismatch(lengths_up_to_three, lengths, ["some text"], ["another text"])
+    assert smallest is not None
+    assert (smallest.text, len(smallest.pair or "")) == ("", 4)
+    assert smallest.actual == [0, 3]
+    assert smallest.expected == [0, 4]
