@@ -20,7 +20,7 @@ PROCESSORS = {
     "bytes": processors.ByteLevel(),
     "bert": processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS)),
     "roberta": processors.RobertaProcessing(("[SEP]", SEP), ("[CLS]", CLS)),
-    "behind": processors.TemplateProcessing(
+    "after": processors.TemplateProcessing(
         single="$A [SEP]", pair="$A [SEP] $B:1 [SEP]:1", special_tokens=SPECIAL
     ),
     "crossed": processors.TemplateProcessing(

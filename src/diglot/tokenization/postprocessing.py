@@ -144,16 +144,16 @@ def truncate(
         return texts
     limit = truncation.max_length - reserved
     lengths = [text.row_lengths() for text in texts]
-    kept = _kept(lengths, limit, truncation.strategy)
+    remaining = _remaining(lengths, limit, truncation.strategy)
     cut = []
-    for text, length, keep in zip(texts, lengths, kept, strict=True):
+    for text, length, keep in zip(texts, lengths, remaining, strict=True):
         skipped = length - keep if truncation.side == "left" else tf.zeros_like(keep)
         begins = text.row_starts() + skipped
         cut.append(ragged.slices(text.values, begins, begins + keep))
     return cut
 
 
-def _kept(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.Tensor]:
+def _remaining(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.Tensor]:
     """Return the number of tokens of each text that remain: ``[n]``, int64, for each."""
     if limit == 0:
         return [tf.zeros_like(length) for length in lengths]
@@ -184,11 +184,13 @@ def _kept(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.T
     shorter_kept = tf.where(both, half, shorter)
     longer_kept = tf.minimum(tf.where(both, other_half, rest), longer)
     swapped = lengths[0] > lengths[1]
-    kept = [
+    remaining = [
         tf.where(swapped, longer_kept, shorter_kept),
         tf.where(swapped, shorter_kept, longer_kept),
     ]
-    return [tf.where(excess > 0, keep, length) for keep, length in zip(kept, lengths, strict=True)]
+    return [
+        tf.where(excess > 0, keep, length) for keep, length in zip(remaining, lengths, strict=True)
+    ]
 
 
 def fill(

@@ -107,7 +107,7 @@ def mismatch(
         batch: the number of texts per call.
 
     Returns:
-        The smallest text found, or None if all ids are equal.
+        The smallest such text, or None if all ids are equal.
     """
     for start in range(0, len(texts), batch):
         firsts = texts[start : start + batch]
