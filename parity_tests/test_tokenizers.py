@@ -32,10 +32,10 @@ def tokenizers() -> tuple[Any, Any]:
 
 
 def assert_same(*texts: Any, **options: Any) -> None:
-    diglot_s, transformers_s = tokenizers()
-    expected = transformers_s(*texts, padding=True, **options)
+    tokenizer, library = tokenizers()
+    expected = library(*texts, padding=True, **options)
     for kind in (None, "np", "pt", "tf"):
-        encoding = diglot_s(*texts, padding=True, return_tensors=kind, **options)
+        encoding = tokenizer(*texts, padding=True, return_tensors=kind, **options)
         assert list(encoding) == list(expected)
         for name, values in expected.items():
             np.testing.assert_array_equal(np.asarray(encoding[name]), values, err_msg=f"{kind}")
