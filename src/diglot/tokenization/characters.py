@@ -172,8 +172,8 @@ def ask(normalizer: Any) -> Mapping[int, str]:
     """Ask one of the library's normalizers what each character becomes on its own.
 
     Args:
-        normalizer: changes each character independently of its neighbours, and does not change
-            ``~``.
+        normalizer: changes each character independently of its neighbours and of the ends of the
+            text, and does not change ``~``.
 
     Returns:
         The characters that change, by code point. The mapping is read-only.
@@ -183,7 +183,7 @@ def ask(normalizer: Any) -> Mapping[int, str]:
 
 @dataclass(frozen=True)
 class _Question:
-    """A normalizer that is hashed by its JSON, because the library's objects are not hashable."""
+    """A normalizer that is hashed by its JSON, because its own hash is its identity."""
 
     json: bytes
     normalizer: Any = field(compare=False)
@@ -195,7 +195,7 @@ def _answers(question: _Question) -> Mapping[int, str]:
     changed: dict[int, str] = {}
     for block in blocks():
         answers = normalize(_SEPARATOR.join(block)).split(_SEPARATOR)
-        # A character of the block became a separator, or the ends of the text were changed.
+        # A character of the block has become a separator, so the answers are ambiguous.
         if len(answers) != len(block):
             answers = [normalize(character) for character in block]
         for character, answer in zip(block, answers, strict=True):
