@@ -1,4 +1,4 @@
-"""Which patterns can be compiled, and how the others are refused."""
+"""The pre-tokenizer Split: the supported patterns, and the refusal of all others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization.dispatch import build_pre_tokenizer
+from diglot.tokenization.builders import build_pre_tokenizer
 
 
 def _split(pattern: dict[str, str], behavior: str = "Isolated") -> dict[str, Any]:
@@ -32,9 +32,9 @@ def _split(pattern: dict[str, str], behavior: str = "Isolated") -> dict[str, Any
         ("(?<!a)b", r"\(\?<!a"),
         ("(?>a+)b", r"\(\?>a"),
         ("(?i)a", r"\(\?i\)"),
-        ("(?:a?|b){1,2}c", "what can be empty"),
-        ("(?:ab)+", "only single characters"),
-        ("(?:ab){1,99}", "only single characters"),
+        ("(?:a?|b){1,2}c", "after an item that can match an empty string"),
+        ("(?:ab)+", "after single characters only"),
+        ("(?:ab){1,99}", "after single characters only"),
         ("(?i:é)", "'é' regardless of case"),
         (r"(?i:\p{L})", "regardless of case"),
         ("(?i:[^a])", "regardless of case"),
@@ -46,18 +46,18 @@ def _split(pattern: dict[str, str], behavior: str = "Isolated") -> dict[str, Any
         ("[ab", "not closed"),
         ("(?:ab", "not closed"),
         ("ab)", r"'\)'"),
-        ("a*", "empty string"),
-        ("(?=a)", "empty string"),
-        ("a|", "empty string"),
+        ("a*", "it can match an empty string"),
+        ("(?=a)", "it can match an empty string"),
+        ("a|", "it can match an empty string"),
         ("a{,2}", "'{,2}'"),
-        ("a{2,1}", "means nothing"),
-        ("|".join(f"[{chr(one)}]" for one in range(0x61, 0x61 + 32)), "more than 31 classes"),
+        ("a{2,1}", "has no meaning"),
+        ("|".join(f"[{chr(letter)}]" for letter in range(0x61, 0x61 + 32)), "more than 31 classes"),
     ],
 )
-def test_what_is_not_known_is_refused_by_its_pattern(pattern: str, reason: str) -> None:
-    with pytest.raises(TokenizerNotSupportedError, match=reason) as caught:
+def test_unsupported_patterns_are_refused(pattern: str, reason: str) -> None:
+    with pytest.raises(TokenizerNotSupportedError, match=reason) as raised:
         build_pre_tokenizer(_split({"Regex": pattern}))
-    assert caught.value.component == f"pre_tokenizer Split with the pattern {pattern!r}"
+    assert raised.value.component == f"pre_tokenizer Split with the pattern {pattern!r}"
 
 
 def test_an_unknown_behavior_is_refused() -> None:
@@ -67,14 +67,14 @@ def test_an_unknown_behavior_is_refused() -> None:
 
 @pytest.mark.parametrize("pattern", [{"Regex": ""}, {"String": ""}, {"Glob": "*"}])
 def test_an_unknown_kind_of_pattern_is_refused(pattern: dict[str, str]) -> None:
-    with pytest.raises(TokenizerNotSupportedError, match="cannot be matched by"):
+    with pytest.raises(TokenizerNotSupportedError, match="expected a non-empty Regex or String"):
         build_pre_tokenizer(_split(pattern))
 
 
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        # Both by Oniguruma's rules: greedy gives back, possessive does not.
+        # As in Oniguruma, a greedy quantifier backtracks and a possessive one does not.
         (r"\s+(?!\S)|\s+", ["ab", "  ", " ", "c"]),
         (r"\s++(?!\S)|b", ["a", "b", "   c"]),
         (r"a?b|\s{2}", ["ab", "  ", " c"]),
@@ -83,14 +83,14 @@ def test_an_unknown_kind_of_pattern_is_refused(pattern: dict[str, str]) -> None:
     ],
 )
 def test_quantifiers(pattern: str, words: list[str]) -> None:
-    part = build_pre_tokenizer(_split({"Regex": pattern}))
-    got = part(tf.constant(["ab   c"]), tf.constant([True]))
-    assert [word.decode() for word in got.to_list()[0]] == words
+    splitter = build_pre_tokenizer(_split({"Regex": pattern}))
+    actual = splitter(tf.constant(["ab   c"]), tf.constant([True]))
+    assert [word.decode() for word in actual.to_list()[0]] == words
 
 
 @pytest.mark.parametrize("spec", [_split({"String": " "}), {"type": "ByteLevel"}])
 @pytest.mark.parametrize("texts", [[], [""], ["", "a", ""]])
 def test_no_texts_and_empty_texts(spec: dict[str, Any], texts: list[str]) -> None:
-    part = build_pre_tokenizer({"add_prefix_space": False, "trim_offsets": True, **spec})
-    got = part(tf.constant(texts, tf.string), tf.ones(len(texts), tf.bool))
-    assert got.to_list() == [[text.encode()] if text else [] for text in texts]
+    pre_tokenizer = build_pre_tokenizer({"add_prefix_space": False, "trim_offsets": True, **spec})
+    words = pre_tokenizer(tf.constant(texts, tf.string), tf.ones(len(texts), tf.bool))
+    assert words.to_list() == [[text.encode()] if text else [] for text in texts]

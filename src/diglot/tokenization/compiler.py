@@ -1,11 +1,10 @@
-"""From ``tokenizer.json`` to a graph."""
+"""Compiles ``tokenizer.json`` to a graph."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -14,19 +13,14 @@ import tokenizers
 
 from diglot.errors import InputError, TokenizationError, TokenizerNotSupportedError
 from diglot.tokenization import postprocessing
-from diglot.tokenization.added import AddedTokens
-from diglot.tokenization.contracts import Normalizer, PreTokenizer
-from diglot.tokenization.dispatch import (
-    REMEDY,
-    build_model,
-    build_normalizer,
-    build_pre_tokenizer,
-)
-from diglot.tokenization.graph import GraphTokenizer
+from diglot.tokenization.added_tokens import AddedTokens
+from diglot.tokenization.builders import build_model, build_normalizer, build_pre_tokenizer
+from diglot.tokenization.components import REMEDY, Normalizer, PreTokenizer
+from diglot.tokenization.graph_tokenizer import GraphTokenizer
 from diglot.tokenization.postprocessing import Padding, Side, Strategy, Truncation
-from diglot.tokenization.pretokenizers import WholeText
+from diglot.tokenization.pre_tokenizers import PreTokenizerSequence, WholeText
 
-# Texts on which each compiled tokenizer is held against the library before it is handed out.
+# Each compiled tokenizer must give the library's ids for these texts.
 _PROBES: Final = (
     "",
     " ",
@@ -59,53 +53,56 @@ def compile_tokenizer(
 ) -> GraphTokenizer:
     """Compile a tokenizer to a TensorFlow graph that gives the same ids for every text.
 
-    What is ``None`` is as the file has it, in its sections ``truncation`` and ``padding``. What
-    transformers' tokenizer does with ``padding=True, truncation=True, max_length=n`` is
-    ``padding_length="longest", truncation="longest_first", max_length=n``, with its
-    ``truncation_side``, ``padding_side``, ``pad_token_id`` and ``pad_token_type_id``.
+    Arguments that are None have the values of the file, in its sections ``truncation`` and
+    ``padding``. The equivalent of transformers' ``padding=True, truncation=True, max_length=n`` is
+    ``padding_length="longest", truncation="longest_first", max_length=n``, with the
+    ``truncation_side``, ``padding_side``, ``pad_token_id`` and ``pad_token_type_id`` of
+    transformers' tokenizer.
 
     Args:
-        tokenizer: ``tokenizer.json``, a directory that has one, or its content.
-        add_special_tokens: put special tokens around texts, as the post-processor has them.
-        max_length: tokens in a row, with the special ones; longer texts are cut.
-        truncation: which text of a pair is cut: ``"longest_first"``, ``"only_first"``,
+        tokenizer: the path of ``tokenizer.json`` or of its folder, or the content of the file.
+        add_special_tokens: add the special tokens of the post-processor.
+        max_length: the largest number of tokens of a row, special tokens included. Longer texts
+            are cut.
+        truncation: the text of a pair that is cut: ``"longest_first"``, ``"only_first"`` or
             ``"only_second"``; or ``"do_not_truncate"``.
-        truncation_side: which side of a text is cut off.
-        padding_length: rows are padded to so many tokens, or to the ``"longest"`` of the batch.
-        pad_to_multiple_of: rows are padded to a multiple of so many tokens.
-        padding_side: which side of a row is padded.
-        pad_token_id: what ``input_ids`` are padded with.
-        pad_token_type_id: what ``token_type_ids`` are padded with.
+        truncation_side: the side of a text that is cut off.
+        padding_length: pad rows to this number of tokens, or to the ``"longest"`` of the batch.
+        pad_to_multiple_of: pad rows to a multiple of this number of tokens.
+        padding_side: the side of a row that is padded.
+        pad_token_id: the id that pads ``input_ids``.
+        pad_token_type_id: the id that pads ``token_type_ids``.
 
     Returns:
-        The tokenizer, after it gave the library's ids for some thorny texts.
+        The tokenizer. It has been compared with the library on a few difficult texts.
 
     Raises:
         TokenizerNotSupportedError: a component of the file has no exact counterpart; the message
-            names it.
+            names the component.
         TokenizationError: the file cannot be read.
-        InputError: an argument cannot be used.
+        InputError: an argument is invalid.
     """
     content = _read(tokenizer)
     try:
         library = tokenizers.Tokenizer.from_str(content)
-    except Exception as error:  # The library raises nothing more specific.
+    except Exception as error:  # The library raises no more specific class.
         raise TokenizationError(
             f"the tokenizers library {tokenizers.__version__} cannot read the tokenizer: {error};"
-            " save it anew, or install the version that it was saved with"
+            " save the tokenizer again, or install the version that saved it"
         ) from error
     spec = _canonical(library, json.loads(content))
     templates = postprocessing.templates(spec["post_processor"])
     if not add_special_tokens:
         single, pair = map(postprocessing.without_special_tokens, templates)
         templates = single, pair
-    cut = _truncation(spec["truncation"], max_length, truncation, truncation_side)
+    row_truncation = _truncation(spec["truncation"], max_length, truncation, truncation_side)
     reserved = postprocessing.special_tokens(templates[0])
-    if cut and cut.max_length < reserved:
+    if row_truncation and row_truncation.max_length < reserved:
         raise InputError(
-            f"max_length={cut.max_length} leaves no room: the special tokens alone are {reserved}"
+            f"max_length={row_truncation.max_length} leaves no room for the {reserved} special"
+            f" tokens; pass at least {reserved}, or add_special_tokens=False"
         )
-    filled = _padding(
+    row_padding = _padding(
         spec["padding"],
         padding_length,
         pad_to_multiple_of,
@@ -118,23 +115,16 @@ def compile_tokenizer(
     if spec["pre_tokenizer"]:
         pre_tokenizer = build_pre_tokenizer(spec["pre_tokenizer"])
     _check_start(spec, normalizer, pre_tokenizer)
-    model = build_model(spec["model"])
-    parts = [part for part in (normalizer, pre_tokenizer, model) if part]
-    operators = tuple(sorted({operator for part in parts for operator in part.operators}))
-    versions = {"tensorflow": tf.__version__, "tokenizers": tokenizers.__version__}
-    if operators:
-        versions["tensorflow-text"] = metadata.version("tensorflow-text")
     compiled = GraphTokenizer(
         added=AddedTokens(spec["added_tokens"], normalizer, library.normalizer),
         pre_tokenizer=pre_tokenizer,
-        model=model,
+        model=build_model(spec["model"]),
         templates=templates,
-        truncation=cut,
-        padding=filled,
-        operators=operators,
-        versions=versions,
+        truncation=row_truncation,
+        padding=row_padding,
+        versions={"tensorflow": tf.__version__, "tokenizers": tokenizers.__version__},
     )
-    _verify(compiled, library, cut, filled, add_special_tokens)
+    _verify(compiled, library, row_truncation, add_special_tokens)
     return compiled
 
 
@@ -148,19 +138,22 @@ def _read(tokenizer: str | os.PathLike[str] | Mapping[str, Any]) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TokenizationError(
-            f"cannot read {path}: {error}; expected a tokenizer.json, as a fast tokenizer's"
-            " save_pretrained writes it"
+            f"cannot read {path}: {error}; expected a tokenizer.json, which the save_pretrained of"
+            " a fast tokenizer writes"
         ) from error
 
 
-def _canonical(library: tokenizers.Tokenizer, given: dict[str, Any]) -> dict[str, Any]:
-    """The file with all that the library assumes where older files are silent."""
+def _canonical(library: tokenizers.Tokenizer, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the file with the library's defaults for everything that older files lack.
+
+    The vocabulary of pieces and ids comes from the file, because the library writes only one of the
+    pieces with the same id. A vocabulary of scores comes from the library, because it parses them
+    less exactly than Python and uses the scores that it has parsed.
+    """
     spec = json.loads(library.to_str())
-    vocab = given["model"].get("vocab")
-    # The library forgets all but one of the tokens of an id when it writes them down again. Scores,
-    # on the other hand, it reads less exactly than Python, and writes down what it has read.
-    if isinstance(vocab, dict):
-        spec["model"]["vocab"] = vocab
+    vocabulary = content["model"].get("vocab")
+    if isinstance(vocabulary, dict):
+        spec["model"]["vocab"] = vocabulary
     return cast(dict[str, Any], spec)
 
 
@@ -182,9 +175,9 @@ def _truncation(
     if max_length is None or strategy == "do_not_truncate":
         return None
     if max_length < 1:
-        raise InputError(f"max_length={max_length} is less than one token")
-    _one_of("truncation", strategy, tuple(names.values()))
-    _one_of("truncation_side", side, ("left", "right"))
+        raise InputError(f"max_length={max_length} is less than one token; pass at least 1")
+    _check_choice("truncation", strategy, tuple(names.values()))
+    _check_choice("truncation_side", side, ("left", "right"))
     return Truncation(max_length, strategy, side)
 
 
@@ -198,7 +191,7 @@ def _padding(
 ) -> Padding:
     if pad_id is None and spec is None:
         raise InputError(
-            "the tokenizer has no section padding, so what to pad with is not known; pass"
+            "the tokenizer has no section padding, so the id of the padding is unknown; pass"
             " pad_token_id"
         )
     spec = spec or {}
@@ -206,10 +199,10 @@ def _padding(
     if length is None and isinstance(strategy, dict):
         length = strategy["Fixed"]
     if isinstance(length, str):
-        _one_of("padding_length", length, ("longest",))
+        _check_choice("padding_length", length, ("longest",))
         length = None
     side = side or cast(Side, spec.get("direction", "Right").lower())
-    _one_of("padding_side", side, ("left", "right"))
+    _check_choice("padding_side", side, ("left", "right"))
     return Padding(
         length=length,
         multiple=spec.get("pad_to_multiple_of") if multiple is None else multiple,
@@ -219,33 +212,40 @@ def _padding(
     )
 
 
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise InputError(f"{name}={value!r} is none of {', '.join(map(repr, allowed))}")
+        raise InputError(
+            f"{name}={value!r} is invalid; pass one of {', '.join(map(repr, allowed))}"
+        )
 
 
 def _check_start(
     spec: dict[str, Any], normalizer: Normalizer | None, pre_tokenizer: PreTokenizer
 ) -> None:
-    if normalizer and pre_tokenizer.uses_first and not normalizer.keeps_start:
+    """Check that the graph and the library agree on which words are at the start of a text."""
+    if not normalizer or not pre_tokenizer.uses_start:
+        return
+    if not normalizer.keeps_start:
         raise TokenizerNotSupportedError(
             f"normalizer {spec['normalizer']['type']} before pre_tokenizer"
             f" {spec['pre_tokenizer']['type']}",
-            "the pre-tokenizer treats the first word of a text in its own way, and the normalizer"
-            " may drop the text's first characters, whereupon the library knows no first word",
+            "the pre-tokenizer treats the first word of a text differently, and the normalizer can"
+            " drop the first characters of the text, after which the library has no first word",
             f'use prepend_scheme "always" or "never", or {REMEDY}',
         )
-    if not (normalizer and normalizer.expands and pre_tokenizer.uses_first):
-        return
-    # What the first character became can be cut, and the library takes each part for the first.
-    inside = [token["content"] for token in spec["added_tokens"] if token["normalized"]]
-    if inside or getattr(pre_tokenizer, "uses_first_of_many", False):
-        cut = f"added_tokens {inside[0]!r}" if inside else "pre_tokenizer Sequence"
+    # If the first character became several characters that are cut apart, the library treats each
+    # part as the first word.
+    normalized = [token["content"] for token in spec["added_tokens"] if token["normalized"]]
+    cuts_again = isinstance(pre_tokenizer, PreTokenizerSequence) and (
+        pre_tokenizer.uses_start_after_cut
+    )
+    if normalizer.expands and (normalized or cuts_again):
+        component = f"added_tokens {normalized[0]!r}" if normalized else "pre_tokenizer Sequence"
         raise TokenizerNotSupportedError(
-            f"{cut} after normalizer {spec['normalizer']['type']}",
-            "the pre-tokenizer treats the first word of a text in its own way, and the normalizer"
-            " may make several characters of the first, whereupon the library knows several first"
-            " words",
+            f"{component} after normalizer {spec['normalizer']['type']}",
+            "the pre-tokenizer treats the first word of a text differently, and the normalizer can"
+            " make several characters of the first character, after which the library has several"
+            " first words",
             f'use prepend_scheme "always" or "never", or tokens that are not normalized,'
             f" or {REMEDY}",
         )
@@ -255,10 +255,9 @@ def _verify(
     compiled: GraphTokenizer,
     library: tokenizers.Tokenizer,
     truncation: Truncation | None,
-    padding: Padding,
     add_special_tokens: bool,
 ) -> None:
-    """Hold the graph against the library, in case some assumption about a version is wrong."""
+    """Compare the graph with the library, whose behavior may differ in another version."""
     library.no_padding()
     if truncation and truncation.strategy != "only_second":
         library.enable_truncation(truncation.max_length, direction=truncation.side)
@@ -266,13 +265,13 @@ def _verify(
         return
     else:
         library.no_truncation()
-    given = compiled.encode(tf.constant(_PROBES))
-    rows = tf.ragged.boolean_mask(given["input_ids"], given["attention_mask"] == 1).to_list()
+    encoding = compiled.encode(tf.constant(_PROBES))
+    rows = tf.ragged.boolean_mask(encoding["input_ids"], encoding["attention_mask"] == 1).to_list()
     for text, row in zip(_PROBES, rows, strict=True):
         expected = library.encode(text, add_special_tokens=add_special_tokens).ids
         if row != expected:
             raise TokenizerNotSupportedError(
                 f"this tokenizer with tokenizers {tokenizers.__version__}",
                 f"for {text!r} the graph gives the ids {row}, and the library {expected}",
-                f"report it, and until then {REMEDY}",
+                f"report this text, and until it is solved {REMEDY}",
             )

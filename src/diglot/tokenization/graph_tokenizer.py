@@ -5,10 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from diglot.errors import InputError
-from diglot.tokenization import postprocessing
-from diglot.tokenization.added import TEXT, AddedTokens
-from diglot.tokenization.characters import row_ids
-from diglot.tokenization.contracts import Model, PreTokenizer
+from diglot.tokenization import postprocessing, ragged
+from diglot.tokenization.added_tokens import TEXT, AddedTokens
+from diglot.tokenization.components import Model, PreTokenizer
 from diglot.tokenization.postprocessing import Padding, Template, Truncation
 
 Encoding = dict[str, tf.Tensor]
@@ -16,18 +15,17 @@ Encoding = dict[str, tf.Tensor]
 
 
 class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A tokenizer that is a TensorFlow graph; :func:`compile_tokenizer` makes it.
+    """A tokenizer that is a TensorFlow graph; :func:`compile_tokenizer` creates it.
 
-    ``encode`` and ``encode_pair`` are ``tf.function``s with a dynamic batch, which stay with it
-    when it is saved; a call chooses between them.
+    ``encode`` and ``encode_pair`` are ``tf.function``s with a dynamic batch size. A SavedModel of
+    the tokenizer contains both; a call selects one of them. The tokenizer has no mutable state, so
+    several threads can call it at the same time.
 
     Attributes:
-        operators: the operators of tensorflow-text that it runs, and that a server must link; empty
-            where core TensorFlow suffices.
-        versions: of the libraries that its tables and operators come from.
-        encode: texts, ``[batch]``, string, to an encoding.
-        encode_pair: texts and their second texts, ``[batch]``, string each, to an encoding;
-            ``None`` where a pair's special tokens alone are more than the greatest length.
+        versions: the versions of the libraries that its tables and operators come from.
+        encode: single texts, ``[batch]``, string, to an encoding.
+        encode_pair: pairs of texts, ``[batch]``, string each, to an encoding; None if the special
+            tokens of a pair alone exceed the maximum length.
     """
 
     def __init__(
@@ -39,24 +37,22 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         templates: tuple[Template, Template],
         truncation: Truncation | None,
         padding: Padding,
-        operators: tuple[str, ...],
         versions: dict[str, str],
     ) -> None:
-        """Take the parts."""
+        """Store the components; ``templates`` are those of single texts and of pairs."""
         super().__init__()
         self._added, self._pre_tokenizer, self._model = added, pre_tokenizer, model
         self._templates, self._truncation, self._padding = templates, truncation, padding
-        self.operators = operators
         self.versions = versions
-        texts = tf.TensorSpec([None], tf.string, name="text")
-        partners = tf.TensorSpec([None], tf.string, name="text_pair")
-        # Nothing here is Python that depends on data, which autograph is for.
-        self.encode = tf.function(self._encode, input_signature=[texts], autograph=False)
+        text = tf.TensorSpec([None], tf.string, name="text")
+        text_pair = tf.TensorSpec([None], tf.string, name="text_pair")
+        # No Python statement below depends on data, so AutoGraph has nothing to convert.
+        self.encode = tf.function(self._encode, input_signature=[text], autograph=False)
         self.encode_pair = None
         reserved = postprocessing.special_tokens(templates[1])
         if truncation is None or reserved <= truncation.max_length:
             self.encode_pair = tf.function(
-                self._encode, input_signature=[texts, partners], autograph=False
+                self._encode, input_signature=[text, text_pair], autograph=False
             )
 
     def __call__(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> Encoding:
@@ -64,16 +60,16 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
         Args:
             text: ``[batch]``, string, UTF-8.
-            text_pair: ``[batch]``, string, UTF-8, if these are pairs.
+            text_pair: ``[batch]``, string, UTF-8: the second texts of pairs.
 
         Returns:
             ``input_ids``, ``attention_mask`` and ``token_type_ids``: ``[batch, tokens]`` each,
             int32.
 
         Raises:
-            InputError: pairs have more special tokens than ``max_length`` leaves room for.
-            tf.errors.InvalidArgumentError: a text is not valid UTF-8, or the chosen truncation
-                cannot make it short enough.
+            InputError: the special tokens of a pair exceed ``max_length``.
+            tf.errors.InvalidArgumentError: a text is not valid UTF-8, the numbers of texts differ,
+                or the truncation strategy cannot cut a pair enough.
         """
         text = tf.convert_to_tensor(text, tf.string)
         if text_pair is None:
@@ -81,7 +77,7 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         if self.encode_pair is None:
             raise InputError(
                 "max_length is smaller than the number of special tokens of a pair; compile the"
-                " tokenizer with a greater one"
+                " tokenizer with a larger max_length"
             )
         return dict(self.encode_pair(text, tf.convert_to_tensor(text_pair, tf.string)))
 
@@ -91,7 +87,8 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
                 tf.size(texts[0]), tf.size(texts[1]), "each text needs exactly one text_pair"
             )
         template = self._templates[len(texts) - 1]
-        # One pass for both texts of pairs: the work is per batch more than per text.
+        # Both texts of pairs go through the components together, because the cost of a component
+        # depends more on the number of calls than on the number of texts.
         count = tf.size(texts[0], tf.int64)
         both = self._ids(_valid(tf.concat(texts, 0)))
         parts = [both[index * count : (index + 1) * count] for index in range(len(texts))]
@@ -103,19 +100,19 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return dict(zip(names, postprocessing.pad(ids, types, self._padding), strict=True))
 
     def _ids(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Ids of each text by itself: ``[n]``, string, to ``[n, tokens]``, int32."""
+        """Return the ids of each text: ``[n]``, string, to ``[n, tokens]``, int32."""
         parts = self._added(texts)
         is_text = parts.ids == TEXT
         words = self._pre_tokenizer(
-            tf.boolean_mask(parts.texts, is_text), tf.boolean_mask(parts.first, is_text)
+            tf.boolean_mask(parts.texts, is_text), tf.boolean_mask(parts.at_start, is_text)
         )
         pieces = self._model(words.values)
-        splits = tf.gather(pieces.row_splits, words.row_splits)
+        text_splits = tf.gather(pieces.row_splits, words.row_splits)
         lengths = tf.tensor_scatter_nd_update(
-            tf.ones_like(parts.ids, tf.int64), tf.where(is_text), splits[1:] - splits[:-1]
+            tf.ones_like(parts.ids, tf.int64), tf.where(is_text), text_splits[1:] - text_splits[:-1]
         )
-        splits = tf.concat([[0], tf.cumsum(lengths)], 0)
-        of_text = tf.gather(is_text, row_ids(splits))
+        splits = ragged.row_splits(lengths)
+        of_text = tf.gather(is_text, ragged.row_ids(splits))
         ids = tf.zeros_like(of_text, tf.int32)
         ids = tf.tensor_scatter_nd_update(ids, tf.where(of_text), pieces.values)
         added = tf.boolean_mask(parts.ids, ~is_text)
@@ -126,10 +123,10 @@ class GraphTokenizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
 
 def _valid(texts: tf.Tensor) -> tf.Tensor:
-    """The texts, ``[n]``, string, once they are known to be valid UTF-8."""
+    """Return the texts, ``[n]``, string, after a check that they are valid UTF-8."""
     transcoded = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="replace")
-    message = "these texts are not valid UTF-8 (a lone surrogate is not), by their place:"
-    wrong = tf.where(transcoded != texts)[:, 0]
-    check = tf.debugging.Assert(tf.size(wrong) == 0, [message, wrong])
+    message = "the texts at these indices are not valid UTF-8 (it has no lone surrogates):"
+    invalid = tf.where(transcoded != texts)[:, 0]
+    check = tf.debugging.Assert(tf.size(invalid) == 0, [message, invalid])
     with tf.control_dependencies([check]):
         return tf.identity(texts)
