@@ -10,7 +10,7 @@ from diglot.equality.cases import Case
 from diglot.equality.tolerance import BUDGET, Tolerance
 from diglot.errors import InputError
 from diglot.inputs import Text
-from diglot.parity.failing_case import Replay, command
+from diglot.parity.failing_case import FailingCase, command
 
 ENCODING = {"input_ids": np.array([[5, 6], [7, 0]]), "attention_mask": np.array([[1, 1], [1, 0]])}
 CASES = (
@@ -77,15 +77,15 @@ def test_what_is_no_case(facts: object) -> None:
 
 
 @pytest.fixture
-def kept() -> Replay:
+def kept() -> FailingCase:
     tolerance = Tolerance(absolute=1e-4)
-    return Replay("a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2])
+    return FailingCase("a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2])
 
 
-def test_a_failing_case_is_kept_and_read(kept: Replay, tmp_path: Path) -> None:
+def test_a_failing_case_is_kept_and_read(kept: FailingCase, tmp_path: Path) -> None:
     file = kept.write(tmp_path / "new folder")
     assert kept.write(tmp_path / "new folder") == file
-    again = Replay.read(file)
+    again = FailingCase.read(file)
     assert again.case.facts() == kept.case.facts()
     assert (again.checkpoint, again.tolerance) == ("a b", kept.tolerance)
     assert (again.stage, again.explanation) == ("logits", "why")
@@ -103,20 +103,20 @@ def test_a_failing_case_is_kept_and_read(kept: Replay, tmp_path: Path) -> None:
     ],
 )
 def test_files_that_cannot_be_replayed(
-    kept: Replay, tmp_path: Path, change: dict[str, object], message: str
+    kept: FailingCase, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
     file = kept.write(tmp_path)
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(InputError, match=message):
-        Replay.read(file)
+        FailingCase.read(file)
 
 
 def test_a_file_that_is_missing_or_broken(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a failing case"):
-        Replay.read(tmp_path / "none.json")
+        FailingCase.read(tmp_path / "none.json")
     (tmp_path / "half.json").write_text('{"kind": "diglot', "utf-8")
     with pytest.raises(InputError, match="not a failing case"):
-        Replay.read(tmp_path / "half.json")
+        FailingCase.read(tmp_path / "half.json")
 
 
 def test_the_rule_in_words() -> None:

@@ -16,7 +16,7 @@ from diglot.equality.cases import Case
 from diglot.equality.sides import Stages
 from diglot.errors import InputError, UnknownBackendError
 from diglot.parity import STRICT, Tolerance, check, invariants, result
-from diglot.parity.failing_case import Replay
+from diglot.parity.failing_case import FailingCase
 from diglot.parity.result import CheckResult
 from diglot.types import Encoding
 
@@ -102,7 +102,7 @@ def test_a_failure_is_shrunk_kept_and_replayed(
     assert failure.case.texts == ("b",) or failure.case.encoding is not None
     assert failure.file is not None
     assert not failure.command  # which no command line could carry out
-    again = check(found, faulty, cases=[Replay.read(failure.file).case])
+    again = check(found, faulty, cases=[FailingCase.read(failure.file).case])
     assert broken(again) == {"logits"}
     assert len(again.inputs) == 1
 

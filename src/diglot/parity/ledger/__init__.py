@@ -1,4 +1,4 @@
-"""A checkpoint's answers on disk, to hold any other backend, version or machine against."""
+"""Ledgers: a checkpoint's answers on disk, to compare other backends, versions or machines with."""
 
 from diglot.parity.ledger.differences import LedgerDiff, changes, diff
 from diglot.parity.ledger.entries import Entry, Ledger, Recorded
