@@ -37,14 +37,16 @@ def asked(monkeypatch):
 @pytest.fixture
 def _usual_way_alone(monkeypatch):
     """Recording a model takes seconds, and is another test's business."""
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+    monkeypatch.setattr("diglot.backends.torch.TorchBackend.other_runs", lambda model: {})
 
 
 @pytest.fixture
 def kept(tmp_path, tiny):
     """A file with an input that cannot be equal: no error at all is allowed."""
     none = Tolerance(absolute=0.0)
-    said = FailingCase(str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED)
+    said = FailingCase(
+        str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED
+    )
     return said.write(tmp_path / "kept")
 
 

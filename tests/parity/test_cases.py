@@ -1,6 +1,7 @@
 """Cases, and failing ones as files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,9 @@ def test_what_is_no_case(facts: object) -> None:
 @pytest.fixture
 def kept() -> FailingCase:
     tolerance = Tolerance(absolute=1e-4)
-    return FailingCase("a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2])
+    return FailingCase(
+        "a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2]
+    )
 
 
 def test_a_failing_case_is_kept_and_read(kept: FailingCase, tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_a_failing_case_is_kept_and_read(kept: FailingCase, tmp_path: Path) -> N
     [
         ({"kind": "another"}, "not a failing case"),
         ({"schema": 99}, "newer diglot"),
-        ({"case": {"origin": "x"}}, "a case is made of"),
+        ({"case": {"origin": "x"}}, "a case needs either"),
         ({"tolerance": {"breadth": 1}}, "not a failing case"),
         ({"stranger": 1}, "not a failing case"),
     ],
@@ -109,6 +112,13 @@ def test_files_that_cannot_be_replayed(
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(InputError, match=message):
         FailingCase.read(file)
+
+
+def test_a_lone_surrogate_is_written_and_read(kept: FailingCase, tmp_path: Path) -> None:
+    case = Case("own texts", ("a\udc80b é",))
+    file = replace(kept, case=case).write(tmp_path)
+    assert FailingCase.read(file).case.texts == case.texts
+    assert "é" in file.read_text("utf-8")
 
 
 def test_a_file_that_is_missing_or_broken(tmp_path: Path) -> None:

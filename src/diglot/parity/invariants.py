@@ -145,14 +145,14 @@ def _encoded_cases(compared: Sequence[Compared]) -> list[Case]:
 
 
 def _text_cases(compared: Sequence[Compared]) -> list[Case]:
-    """Some of the inputs of several texts, those with the most different lengths first."""
+    """Some of the inputs of several texts, those with the most different lengths first.
+
+    The lengths are those in characters, because the encoder may be wrong.
+    """
     lengths = {
-        input_.case: len(set(input_.encoding["attention_mask"].sum(-1).tolist()))
+        input_.case: len({len(row.text) + len(row.pair or "") for row in input_.case.read()})
         for input_ in compared
-        if input_.case.texts
-        and input_.answers
-        and input_.encoding is not None
-        and _width(input_) <= _TOKENS
+        if input_.answers and input_.case.texts and _width(input_) <= _TOKENS
     }
     cases = [case for case, count in lengths.items() if count > 1]
     return sorted(cases, key=lengths.__getitem__, reverse=True)[:_TRIED]

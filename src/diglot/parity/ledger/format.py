@@ -86,7 +86,7 @@ def read(path: str | os.PathLike[str]) -> Ledger:
     except _DAMAGES as error:
         raise LedgerError(
             f"{path} matches its checksum, but its content is not that of a ledger"
-            f" ({type(error).__name__}: {error!s:.200}). Record it again."
+            f" ({type(error).__name__}). Record it again."
         ) from error
     return Ledger(**vars(origin), entries=entries)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from diglot.equality.rounding import moved
 from diglot.equality.tolerance import Difference, Measurement, Tolerance, measure
 from diglot.parity.trace.values import Reading
-from diglot.types import Array
+
+if TYPE_CHECKING:
+    from diglot.types import Array
 
 aten = torch.ops.aten
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from tests.parity.fakes import Faulty, changed
+from tests.parity.fakes import Faulty, changed, changed_layer
 
 from diglot import checkpoints
 from diglot.equality.cases import Case
-from diglot.equality.sides import Stages
+from diglot.backends.torch import TorchBackend
+from diglot.equality.stages import Stages
 from diglot.errors import InputError, UnknownBackendError
 from diglot.parity import STRICT, Tolerance, check, invariants, result
 from diglot.parity.failing_case import FailingCase
 from diglot.parity.result import CheckResult
-from diglot.types import Encoding
+
+if TYPE_CHECKING:
+    from diglot.types import Encoding
 
 IDS = np.array([[2, 7, 9, 11, 3], [2, 8, 3, 0, 0]])
 ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).astype(np.int64)})
@@ -31,13 +34,13 @@ def found(save_tiny: Any) -> checkpoints.Checkpoint:
 
 
 @pytest.fixture(autouse=True)
-def _usual_way_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recording a model takes seconds, and is another test's business."""
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+def _no_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recording a model takes seconds; other tests cover it."""
+    monkeypatch.setattr(TorchBackend, "other_runs", lambda model: {})
 
 
-def broken(found: CheckResult) -> set[str]:
-    return {failure.stage for failure in found.failures}
+def failed(result_: CheckResult) -> set[str]:
+    return {failure.stage for failure in result_.failures}
 
 
 def test_a_backend_is_equal_to_itself(found: checkpoints.Checkpoint) -> None:
@@ -66,14 +69,14 @@ def test_the_same_seed_gives_the_same_check(found: checkpoints.Checkpoint) -> No
 
 
 def test_it_becomes_json(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return changed(stages, "logits", np.full_like(stages["logits"], np.nan))
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", np.full_like(stages.outputs["logits"], np.nan))
 
-    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
+    judged = check(found, Faulty(found, answers=answers), cases=[ENCODED])
     facts = json.loads(json.dumps(judged.facts(), allow_nan=False))
     assert facts["equal"] is False
     assert facts["schema"] == result.SCHEMA
-    assert facts["inputs"][0]["ratios"]["logits"] == "inf"
+    assert facts["inputs"][0]["ratios"]["logits"] == "Infinity"
     assert str(judged).startswith(f"faulty against torch, {found.name}: DIFFERENT")
 
 
@@ -89,12 +92,12 @@ def test_own_texts_are_judged(found: checkpoints.Checkpoint) -> None:
 def test_a_failure_is_shrunk_kept_and_replayed(
     found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
         # The letter "b" alone is misread.
         wrong = (encoding["input_ids"] == 6).any(-1)[:, None]
-        return changed(stages, "logits", stages["logits"] + wrong)
+        return changed(stages, "logits", stages.outputs["logits"] + wrong)
 
-    faulty = Faulty(found, says=says)
+    faulty = Faulty(found, answers=answers)
     judged = check(found, faulty, examples=1, texts=["x y", "c a b d e"], failures=tmp_path)
     (failure,) = judged.failures
     assert failure.stage == "logits"
@@ -103,7 +106,7 @@ def test_a_failure_is_shrunk_kept_and_replayed(
     assert failure.file is not None
     assert not failure.command  # which no command line could carry out
     again = check(found, faulty, cases=[FailingCase.read(failure.file).case])
-    assert broken(again) == {"logits"}
+    assert failed(again) == {"logits"}
     assert len(again.inputs) == 1
 
 
@@ -120,7 +123,7 @@ def test_other_ids(found: checkpoints.Checkpoint) -> None:
         return {**encoding, "input_ids": np.where(ids == 5, 6, ids)}
 
     judged = check(found, Faulty(found, encodes=encodes), cases=[Case("mine", ("b c", "c a"))])
-    assert broken(judged) == {"ids and masks"}
+    assert failed(judged) == {"ids and masks"}
     # The model's stages are compared on the reference's ids.
     assert judged.failures[0].case.texts == ("a",)
 
@@ -130,9 +133,9 @@ def test_what_only_one_side_refuses_is_a_difference(found: checkpoints.Checkpoin
         raise InputError("no")
 
     texts = Case("mine", ("a",))
-    assert broken(check(found, Faulty(found, encodes=refuses), cases=[texts])) == {"ids and masks"}
-    judged = check(found, Faulty(found, says=refuses), cases=[texts])
-    assert broken(judged) == {"logits"}
+    assert failed(check(found, Faulty(found, encodes=refuses), cases=[texts])) == {"ids and masks"}
+    judged = check(found, Faulty(found, answers=refuses), cases=[texts])
+    assert failed(judged) == {"logits"}
     assert "only faulty refuses the input: no" in judged.failures[0].explanation
 
 
@@ -149,10 +152,12 @@ def test_what_both_refuse_is_not_judged(found: checkpoints.Checkpoint) -> None:
 
 
 def test_a_side_may_take_less(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return {name: stages[name] for name in ("logits", "probabilities")}
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return stages._replace(hidden_states=())
 
-    judged = check(found, Faulty(found, says=says, forms=frozenset({"encodings"})), examples=4)
+    judged = check(
+        found, Faulty(found, answers=answers, forms=frozenset({"encodings"})), examples=4
+    )
     assert judged.equal
     absent = {one.name for one in judged.stages if one.absent}
     assert absent == {"ids and masks", "hidden states"}
@@ -164,60 +169,61 @@ def test_an_answer_to_text_is_judged_too(found: checkpoints.Checkpoint) -> None:
     class Answering(Faulty):
         def answer(self, texts: Any) -> Stages:
             stages = self.run(self.encode(texts))
-            return {
-                "logits": stages["logits"],
-                "probabilities": stages["probabilities"],
-                "labels": np.array(["POSITIVE"] * len(texts), object),
-            }
+            labels = np.array(["POSITIVE"] * len(texts), object)
+            return stages._replace(hidden_states=(), labels=labels)
 
     judged = check(found, Answering(found), cases=[Case("mine", tuple("abcdefgh"))])
-    assert broken(judged) == {"probabilities and labels"}
+    assert failed(judged) == {"probabilities and labels"}
     assert {flip.actual for flip in judged.flips} == {"POSITIVE"}
     assert {flip.text for flip in judged.flips} <= set("abcdefgh")
 
 
-def run(found: checkpoints.Checkpoint, says: Any) -> set[tuple[str, str]]:
-    judged = check(found, Faulty(found, says=says), cases=[ENCODED], tolerance=STRICT)
+def run(found: checkpoints.Checkpoint, answers: Any) -> set[tuple[str, str]]:
+    judged = check(found, Faulty(found, answers=answers), cases=[ENCODED], tolerance=STRICT)
     return {(one.side, one.name) for one in judged.invariants if one.broken}
 
 
 def test_answers_that_change_from_run_to_run(found: checkpoints.Checkpoint) -> None:
     runs = count(1)
 
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return changed(stages, "logits", stages["logits"] * np.float32(1 + 2e-7 * next(runs)))
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(
+            stages, "logits", stages.outputs["logits"] * np.float32(1 + 2e-7 * next(runs))
+        )
 
-    assert ("faulty", invariants.TWICE) in run(found, says)
+    assert ("faulty", invariants.TWICE) in run(found, answers)
 
 
 def test_narrow_ids_that_are_misread(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
         narrow = encoding["input_ids"].dtype == np.int32
-        return changed(stages, "logits", stages["logits"] + 1e-3 * narrow)
+        return changed(stages, "logits", stages.outputs["logits"] + 1e-3 * narrow)
 
-    assert run(found, says) == {("faulty", invariants.NARROW)}
+    assert run(found, answers) == {("faulty", invariants.NARROW)}
 
 
 def test_rows_that_see_one_another(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return changed(stages, "logits", stages["logits"] + 1e-2 * len(encoding["input_ids"]))
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(
+            stages, "logits", stages.outputs["logits"] + 1e-2 * len(encoding["input_ids"])
+        )
 
-    assert run(found, says) == {("faulty", invariants.ALONE)}
+    assert run(found, answers) == {("faulty", invariants.ALONE)}
 
 
 def test_padding_that_is_seen(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
         padding = (encoding["attention_mask"] == 0).sum(-1, keepdims=True)
-        return changed(stages, "logits", stages["logits"] + 1e-2 * padding)
+        return changed(stages, "logits", stages.outputs["logits"] + 1e-2 * padding)
 
-    assert run(found, says) == {("faulty", invariants.PADDED)}
+    assert run(found, answers) == {("faulty", invariants.PADDED)}
 
 
 def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoints.Checkpoint) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return changed(stages, "hidden state 1", stages["hidden state 1"] + 0.5)
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return changed_layer(stages, 1, stages.hidden_states[1] + 0.5)
 
-    assert run(found, says) == set()
+    assert run(found, answers) == set()
 
 
 @pytest.mark.parametrize("named", ["nothing", "./nowhere"])
@@ -229,22 +235,22 @@ def test_nothing_to_check_against(found: checkpoints.Checkpoint, named: str) -> 
 def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
     found: checkpoints.Checkpoint,
 ) -> None:
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return {name: one for name, one in stages.items() if name != "hidden state 2"}
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return stages._replace(hidden_states=stages.hidden_states[:2])
 
-    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
+    judged = check(found, Faulty(found, answers=answers), cases=[ENCODED])
     assert not any(one.broken for one in judged.invariants)
-    assert broken(judged) == {"hidden states"}
-    assert "hidden state 0, hidden state 1 for" in judged.failures[0].explanation
+    assert failed(judged) == {"hidden states"}
+    assert "2 hidden states for 3" in judged.failures[0].explanation
     assert not judged.layers
 
 
 def test_a_difference_that_comes_and_goes(found: checkpoints.Checkpoint) -> None:
     runs = count()
 
-    def says(stages: Stages, encoding: Encoding) -> Stages:
-        return changed(stages, "logits", stages["logits"] + (next(runs) == 0))
+    def answers(stages: Stages, encoding: Encoding) -> Stages:
+        return changed(stages, "logits", stages.outputs["logits"] + (next(runs) == 0))
 
-    judged = check(found, Faulty(found, says=says), cases=[ENCODED])
-    assert broken(judged) == {"logits"}
+    judged = check(found, Faulty(found, answers=answers), cases=[ENCODED])
+    assert failed(judged) == {"logits"}
     assert judged.failures[0].case is ENCODED

@@ -37,13 +37,13 @@ def test_nothing_moved() -> None:
     ("by", "ratio", "within"), [(0.25, 0.5, True), (0.5, 1.0, True), (0.75, 1.5, False)]
 )
 def test_a_move_is_a_share_of_what_is_allowed(by: float, ratio: float, within: bool) -> None:
-    # Of logits alone: what they were made into stands as it was.
+    # Only the logits move; the probabilities stay.
     old, new = entry(), entry()
-    stages = dict(new.stages)
-    logits = stages["logits"]
-    stages["logits"] = replace(logits, values=logits.values + np.array([[0, by], [0, 0]], "f4"))
+    logits = new.outputs["logits"]
+    moved_logits = replace(logits, values=logits.values + np.array([[0, by], [0, 0]], "f4"))
+    new = replace(new, outputs={**new.outputs, "logits": moved_logits})
     half = Tolerance(absolute=0.5)
-    found = diff(ledger(old, tolerance=half), ledger(replace(new, stages=stages), tolerance=half))
+    found = diff(ledger(old, tolerance=half), ledger(new, tolerance=half))
     moved = moves(found)["logits"]
     assert (moved.judged, moved.moved, moved.beyond) == (1, 1, int(not within))
     assert (moved.largest, moved.ratio) == (by, ratio)
@@ -114,7 +114,7 @@ def test_what_is_not_finite_in_one_alone_moved() -> None:
         found = diff(ledger(), ledger(entry(broken)))
     assert moves(found)[result.LOGITS].largest == np.inf
     assert not found.within
-    assert '"largest": "inf"' in json.dumps(found.facts(), allow_nan=False)
+    assert '"largest": "Infinity"' in json.dumps(found.facts(), allow_nan=False)
 
 
 def test_inputs_of_one_alone() -> None:
@@ -134,7 +134,7 @@ def test_an_input_is_the_same_wherever_it_comes_from() -> None:
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_what_one_refuses_moved(turned: bool) -> None:
-    refusing = ledger(Entry(entry().case, {}, {}, "it has no tokens"))
+    refusing = ledger(Entry(entry().case, {}, refused="it has no tokens"))
     pair = (refusing, ledger()) if turned else (ledger(), refusing)
     found = diff(*pair)
     assert [one.texts for one in found.refused] == [("good", "bad")]
@@ -169,7 +169,9 @@ def test_it_becomes_json() -> None:
 
 
 def test_what_cannot_be_compared() -> None:
-    with pytest.raises(LedgerError, match="recorded in float32 and in float64"):
+    with pytest.raises(
+        LedgerError, match="recorded in float32 for text-classification and in float64"
+    ):
         diff(ledger(), ledger(precision="float64"))
     with pytest.raises(LedgerError, match="no input in common; record both with the same --seed"):
         diff(ledger(), ledger(entry(case=OTHER)))

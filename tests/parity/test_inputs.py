@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from diglot import checkpoints
-from diglot.equality.sides import ENCODINGS, PAIRS, TEXTS
+from diglot.equality.cases import ENCODINGS, PAIRS, TEXTS, Case
+from diglot.equality.stages import Stages
+from diglot.errors import InputError
 from diglot.parity.inputs import Inputs
 
 ALL = frozenset({TEXTS, PAIRS, ENCODINGS})
@@ -70,6 +72,52 @@ def test_what_is_not_masked_is_no_padding(inputs: Inputs) -> None:
     assert (inputs._random_ids(np.random.default_rng(0), (999,)) != inputs.pad).all()
 
 
+LIMITS = [(24, 24, 24), (512, 512, 512), (600, 512, 600), (131_072, 512, 2048)]
+
+
+def lengths(inputs: Inputs, cases: list[Case]) -> list[tuple[int, int]]:
+    """The rows and the tokens of each batch."""
+    encoder = inputs._encoder
+    shapes = []
+    for case in cases:
+        encoding = case.encoding
+        if encoding is None:
+            try:
+                encoding = encoder.encode(case.read(), encoder.options({}))
+            except InputError:  # it has no tokens
+                continue
+        shapes.append(encoding["input_ids"].shape)
+    return shapes
+
+
+@pytest.mark.parametrize(("room", "batch", "row"), LIMITS)
+def test_inputs_have_a_budget_in_tokens(
+    save_tiny: Callable[..., Path], room: int, batch: int, row: int
+) -> None:
+    # The model computes positions, so only the tokenizer bounds the length.
+    found = checkpoints.find(save_tiny(max_position_embeddings=room))
+    found.tokenizer.model_max_length = room
+    inputs = Inputs(found, ALL)
+    shapes = lengths(inputs, [*inputs.hard(), *inputs.drawn(60, 0)])
+    widths = sorted(tokens for rows, tokens in shapes if rows > 1)
+    assert widths[-1] == batch
+    assert max(tokens for _, tokens in shapes) == row
+    assert [rows for rows, tokens in shapes if tokens > batch] == [1] * (row > batch)
+
+
+def test_a_text_that_is_cut_keeps_its_start(save_tiny: Callable[..., Path]) -> None:
+    found = checkpoints.find(save_tiny(max_position_embeddings=4000))
+    found.tokenizer.model_max_length = 4000
+    inputs = Inputs(found, frozenset({PAIRS}))
+    cases = {case.origin: case for case in inputs.hard()}
+    long = cases["longer than most models take"]
+    assert long.pairs is not None
+    assert long.texts[0].startswith("a film that does not end")
+    assert long.texts[1] == long.pairs[0] == "short"
+    ((_, tokens),) = lengths(inputs, [long])
+    assert 256 < tokens <= 512
+
+
 @pytest.mark.parametrize(("room", "longest"), [(24, 24), (2000, 512)])
 def test_the_longest_encoding_fits_into_memory(
     save_tiny: Callable[..., Path], room: int, longest: int
@@ -88,12 +136,12 @@ def test_without_padding_rows_come_alone(save_tiny: Callable[..., Path]) -> None
 def test_a_near_tie_is_nearer_than_chance(inputs: Inputs) -> None:
     weights = np.random.default_rng(3).normal(size=32)
 
-    def logits(encoding: Any) -> np.ndarray:
+    def run(encoding: Any) -> Stages:
         sums = weights[encoding["input_ids"]].sum(-1)
-        return np.stack([sums, np.zeros_like(sums)], -1)
+        return Stages((), {"logits": np.stack([sums, np.zeros_like(sums)], -1)})
 
     for seed in range(5):
-        case = inputs.tie(logits, seed)
+        case = inputs.tie(run, seed)
         assert case.rows == 1
-        # Of eight tokens, the sum is some three units off on average.
-        assert abs(logits(case.encoding)[0, 0]) < 0.1
+        # The sum of eight random weights is about three on average.
+        assert abs(run(case.encoding).outputs["logits"][0, 0]) < 0.1
