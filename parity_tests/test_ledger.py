@@ -54,14 +54,14 @@ def test_the_two_records_differ_by_rounding(ledgers: dict[str, Path]) -> None:
 
 def test_both_know_the_same_truth(ledgers: dict[str, Path]) -> None:
     def logits(ledger: Ledger) -> list[list[list[float]]]:
-        return [one.stages["logits"].truth.tolist() for one in ledger.entries if not one.refused]
+        return [one.outputs["logits"].truth.tolist() for one in ledger.entries if not one.refused]
 
     assert logits(read(ledgers["torch"])) == logits(read(ledgers["tensorflow"]))
 
 
 def test_one_element_of_one_weight(found: Checkpoint, ledgers: dict[str, Path]) -> None:
     faulty = backends.require("tensorflow").load(found, precision="float32", device="cpu")
-    weight = next(one for one in faulty.model.weights if "layer.1" in one.path)
+    weight = next(value for name, value in faulty.model.variables.items() if "layer.1" in name)
     values = weight.numpy()
     values.flat[0] += 0.05
     weight.assign(values)

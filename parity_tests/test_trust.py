@@ -63,7 +63,7 @@ def test_a_fault_is_gone_when_its_context_ends(bert: Grounds) -> None:
 def logits(ground: Ground) -> object:
     encoding = {name: np.array([[5, 17, 2]]) for name in ("input_ids", "attention_mask")}
     encoding["token_type_ids"] = np.array([[0, 1, 1]])
-    return ground.side().run(encoding)["logits"]
+    return ground.side().run(encoding).outputs["logits"]
 
 
 def test_a_seed_without_an_alarm(tmp_path: Path) -> None:
@@ -78,7 +78,8 @@ def test_a_side_with_another_seeds_weights_raises_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     field = Field(Grounds(tmp_path)["distilbert"], "float32")
-    monkeypatch.setattr(type(field._backend.model.weights[0]), "assign", lambda *_: None)
+    (variable, *_) = field._backend.model.variables.values()
+    monkeypatch.setattr(type(variable), "assign", lambda *_: None)
     assert "hidden state 0" in field.run(1).alarms[0]
 
 

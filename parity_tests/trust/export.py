@@ -15,10 +15,11 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from diglot import tokenization
+from diglot import checkpoints, tokenization
+from diglot.endpoints.model import Description
 from diglot.lowering import record
 from diglot.parity import BUDGET
-from diglot.serving import export, exports, proof
+from diglot.serving import export, proof
 from diglot.serving.signatures import Servable
 
 from .fault import Fault
@@ -106,8 +107,31 @@ def _one_weight_short(right: Any, *args: Any) -> Any:
     return program
 
 
-def _labels_reversed(right: Any, folder: Any, name: Any, found: Any, *rest: Any) -> Any:
-    return right(folder, name, replace(found, labels_given=found.labels[::-1]), *rest)
+def _labels_reversed(right: Any, *args: Any, **options: Any) -> Any:
+    found = right(*args, **options)
+    return replace(found, labels_given=found.labels[::-1])
+
+
+def _task(**changes: Callable[[Any], Any]) -> Callable[[Description], Description]:
+    """A description whose task is changed."""
+
+    def change(described: Description) -> Description:
+        task = described.task
+        changed = {name: new(getattr(task, name)) for name, new in changes.items()}
+        return described._replace(task=replace(task, **changed))
+
+    return change
+
+
+class _Misprinted(Description):
+    """A description whose labels are reversed, save in the JSON that the export shows."""
+
+    def to_json(self) -> str:
+        return _task(labels=lambda labels: labels[::-1])(Description(*self)).to_json()
+
+
+def _misprinted(described: Description) -> Description:
+    return _Misprinted(*_task(labels=lambda labels: labels[::-1])(described))
 
 
 def _capitals_kept(right: Any, whole: Any, **options: Any) -> Any:
@@ -120,17 +144,17 @@ FAULTS = (
     Fault(
         "labels from last to first, wherever they are written",
         "distilbert",
-        Exported(exports, "_write", _labels_reversed),
+        Exported(checkpoints, "find", _labels_reversed),
     ),
     Fault(
         "labels from last to first, in the graph alone",
         "distilbert",
-        _servable("__init__", _with(labels=lambda labels: labels[::-1])),
+        _servable("__init__", _with(described=_misprinted)),
     ),
     Fault(
         "sigmoid for softmax in the graph",
         "roberta",
-        _servable("__init__", _with(function=lambda _: "sigmoid")),
+        _servable("__init__", _with(described=_task(function=lambda _: "sigmoid"))),
     ),
     Fault(
         "logits and probabilities exchanged", "electra", _servable("encoded", _exchanged_outputs)

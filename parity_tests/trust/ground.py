@@ -19,7 +19,7 @@ from diglot.backends.tensorflow import TensorFlowBackend
 from diglot.checkpoints import Checkpoint, find, torch_model
 from diglot.equality.sides import ClassifierSide, Side
 from diglot.lowering import Program
-from diglot.models import TFAutoModelForSequenceClassification
+from diglot.lowering.model import LoweredModel
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
 from diglot.quiet import transformers_muted
@@ -59,14 +59,20 @@ class Ground:
         return TensorFlowBackend.load(self.checkpoint, precision="float32", device="cpu")
 
     @property
-    def model(self) -> TFAutoModelForSequenceClassification:
-        """The Keras model within the backend."""
+    def model(self) -> LoweredModel:
+        """The lowered model of the backend."""
         return self.backend.model
 
     @property
     def program(self) -> Program:
         """The lowered program for what the tokenizer gives."""
         return self.model.program(self.checkpoint.input_names)
+
+    def variable(self, name: str) -> Any:
+        """The one variable whose name ends with ``name``."""
+        variables = self.model.variables.items()
+        (variable,) = [value for full_name, value in variables if full_name.endswith(name)]
+        return variable
 
     def trace(self, encoding: Encoding) -> Trace:
         """Follow an input through the sound PyTorch model and the TensorFlow model as it is now."""

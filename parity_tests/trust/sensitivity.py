@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unittest import mock
 
+from diglot.backends.torch import TorchBackend
 from diglot.equality.cases import Case
 from diglot.errors import DiglotError
-from diglot.parity import check, shrinking, ways
-from diglot.parity.failures import Failing
+from diglot.parity import check, failures, shrinking
 from diglot.parity.result import Failure
 
 from .fault import Fault, Traceable
@@ -68,17 +68,17 @@ def look_for(place: str, fault: Fault, grounds: Grounds) -> Outcome:
     """
     ground = grounds[fault.architecture]
     started = time.monotonic()
-    # What takes most of the time, and decides nothing here: the failing input is not made smaller,
-    # and PyTorch's model, which is sound, recorded no more than once.
+    # Three parts take most of the time and decide nothing here: shrinking the failing input,
+    # tracing it, and recording PyTorch's model, which is sound.
     with (
-        mock.patch.object(Failing, "_born", return_value=""),
+        mock.patch.object(failures, "first_divergent", return_value=""),
         mock.patch.object(shrinking, "smallest", lambda case, fails: case),
-        mock.patch.object(ways, "_captured", lambda side, backend, encoding: side.run(encoding)),
+        mock.patch.object(TorchBackend, "other_runs", return_value={}),
         fault.plant(ground) as side,
     ):
-        failures = check(ground.checkpoint, side).failures
-        traced, named = _traced(fault, ground, failures)
-    first = failures[0] if failures else None
+        found = check(ground.checkpoint, side).failures
+        traced, named = _traced(fault, ground, found)
+    first = found[0] if found else None
     return Outcome(
         place,
         fault.name,
@@ -92,11 +92,11 @@ def look_for(place: str, fault: Fault, grounds: Grounds) -> Outcome:
     )
 
 
-def _traced(fault: Fault, ground: Ground, failures: Sequence[Failure]) -> tuple[bool | None, str]:
+def _traced(fault: Fault, ground: Ground, found: Sequence[Failure]) -> tuple[bool | None, str]:
     """Whether the trace names the fault's place, on an input that failed, and what it names."""
     if not isinstance(fault.plant, Traceable):
         return None, ""
-    case = failures[0].case if failures else _PLAIN
+    case = found[0].case if found else _PLAIN
     encoding = case.encoding if case.encoding is not None else ground.side().encode(case.read())
     try:
         born = ground.trace(encoding).born

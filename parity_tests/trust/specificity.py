@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from diglot.backends.tensorflow import TensorFlowBackend
 from diglot.equality.sides import ClassifierSide
-from diglot.parity import check, keeping, ways
+from diglot.parity import check, invariants
 
 from .ground import Ground
 
@@ -117,15 +117,15 @@ class Field:
         """New weights for both sides: PyTorch reads them from disk in each check."""
         self.ground.sow(seed)
         weights = load_file(self.ground.path / "model.safetensors")
-        for variable in self._backend.model.weights:
-            variable.assign(weights[variable.name])
+        for name, variable in self._backend.model.variables.items():
+            variable.assign(weights[name])
 
 
 @contextmanager
 def _shortened() -> Iterator[None]:
     with (
-        mock.patch.object(keeping, "_TRIED", TRIED),
-        mock.patch.object(ways, "of", return_value={}),
+        mock.patch.object(invariants, "_TRIED", TRIED),
+        mock.patch.object(ClassifierSide, "other_runs", return_value={}),
     ):
         yield
 

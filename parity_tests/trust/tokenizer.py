@@ -13,6 +13,7 @@ import numpy as np
 
 from diglot import checkpoints
 from diglot.equality.sides import ClassifierSide, Side
+from diglot.preprocessing import CheckpointEncoder
 
 from ..bytelevel_checkpoints import LLAMA3
 from .fault import Fault
@@ -139,21 +140,40 @@ def _one_type(whole: Any) -> None:
             each["type_id"] = 0
 
 
-def _batch(change: Callable[[Any], Any]) -> Called:
-    """A tokenizer that changes arrays of a padded batch."""
+@dataclass(frozen=True)
+class Padded:
+    """An encoder that pads wrongly.
 
-    def wrong(right: Any, *args: Any, **options: Any) -> Any:
-        encoding = right(*args, **options)
-        if options.get("return_tensors"):
-            arrays = {name: np.asarray(value) for name, value in encoding.items()}
-            encoding.update(change(arrays))
-        return encoding
+    Attributes:
+        wrong: called with the right method and its arguments.
+    """
 
-    return Called(wrong)
+    wrong: Callable[..., Any]
+
+    @contextmanager
+    def __call__(self, ground: Ground) -> Iterator[Side]:
+        """Plant it."""
+
+        def pad(encoder: Any, rows: Any, options: Any) -> Any:
+            return self.wrong(partial(CheckpointEncoder.pad, encoder), rows, options)
+
+        kind: Any = type("Faulty", (CheckpointEncoder,), {"pad": pad})
+        found = ground.checkpoint
+        yield ClassifierSide(found.task, kind(found), ground.backend)
 
 
-def _in_eights(right: Any, *args: Any, **options: Any) -> Any:
-    return right(*args, **{**options, "pad_to_multiple_of": 8 if options.get("padding") else None})
+def _batch(change: Callable[[Any], Any]) -> Padded:
+    """An encoder that changes arrays of a padded batch."""
+
+    def wrong(right: Any, rows: Any, options: Any) -> Any:
+        arrays = right(rows, options)
+        return {**arrays, **change(arrays)}
+
+    return Padded(wrong)
+
+
+def _in_eights(right: Any, rows: Any, options: Any) -> Any:
+    return right(rows, {**options, "pad_to_multiple_of": 8})
 
 
 def _first_only(right: Any, texts: Any, seconds: Any = None, **options: Any) -> Any:
@@ -245,7 +265,7 @@ FAULTS = (
     Fault(
         "padded to a multiple of eight",
         "distilbert",
-        Called(_in_eights),
+        Padded(_in_eights),
     ),
     Fault("cut one token early", "modernbert", Configured("model_max_length", 47)),
     Fault("cut one token late", "gpt2", Configured("model_max_length", 49)),

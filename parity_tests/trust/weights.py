@@ -42,7 +42,7 @@ class Variable:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        (variable,) = (one for one in ground.model.weights if one.name.endswith(self.name))
+        variable = ground.variable(self.name)
         right = variable.numpy()
         variable.assign(self.wrong(right.copy()))
         try:
@@ -70,8 +70,7 @@ class Exchanged:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        (first,) = (one.numpy() for one in ground.model.weights if one.name.endswith(self.one))
-        (second,) = (one.numpy() for one in ground.model.weights if one.name.endswith(self.other))
+        first, second = (ground.variable(name).numpy() for name in (self.one, self.other))
         with (
             Variable(self.one, lambda _: second)(ground),
             Variable(self.other, lambda _: first)(ground) as side,

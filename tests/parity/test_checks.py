@@ -12,8 +12,8 @@ import pytest
 from tests.parity.fakes import Faulty, changed, changed_layer
 
 from diglot import checkpoints
-from diglot.equality.cases import Case
 from diglot.backends.torch import TorchBackend
+from diglot.equality.cases import Case
 from diglot.equality.stages import Stages
 from diglot.errors import InputError, UnknownBackendError
 from diglot.parity import STRICT, Tolerance, check, invariants, result
@@ -254,3 +254,72 @@ def test_a_difference_that_comes_and_goes(found: checkpoints.Checkpoint) -> None
     judged = check(found, Faulty(found, answers=answers), cases=[ENCODED])
     assert failed(judged) == {"logits"}
     assert judged.failures[0].case is ENCODED
+
+
+class Closing(Faulty):
+    """A side that counts how often it is closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_side_that_the_check_opened_is_closed(
+    found: checkpoints.Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    side = Closing(found)
+    monkeypatch.setattr("diglot.parity.sides_by_name.side", lambda *_: side)
+    assert check(found, "torch", cases=[ENCODED]).equal
+    assert side.closed == 1
+    with pytest.raises(InputError, match="neither side"):
+        check(found, "torch", cases=[Case("too long", encoding=ids_of_length(99))])
+    assert side.closed == 2
+
+
+def test_a_side_of_the_callers_stays_open(found: checkpoints.Checkpoint) -> None:
+    side = Closing(found)
+    assert check(found, side, cases=[ENCODED]).equal
+    assert side.closed == 0
+
+
+def ids_of_length(tokens: int) -> Encoding:
+    return {name: np.ones((1, tokens), np.int64) for name in ("input_ids", "attention_mask")}
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "expected"),
+    [
+        (None, None, None),
+        (None, "cpu", "cpu"),
+        ("cuda:1", "cpu", "cuda:1"),
+        # TensorFlow has no such device, so it chooses its own.
+        (None, "mps", {"torch": "mps", "tensorflow": None}),
+    ],
+)
+def test_the_configured_device_counts_for_every_model(
+    given: str | None,
+    configured: str | None,
+    expected: Any,
+    found: checkpoints.Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if configured is not None:
+        monkeypatch.setenv("DIGLOT_DEVICE", configured)
+    devices: dict[str, str | None] = {}
+    load = TorchBackend.load
+
+    def loading(name: str) -> Any:
+        def loaded(checkpoint: Any, *, precision: Any, device: str | None) -> Any:
+            devices.setdefault(name, device)
+            model = load(checkpoint, precision=precision, device="cpu")
+            model.name = name
+            return model
+
+        return staticmethod(loaded)
+
+    monkeypatch.setattr(TorchBackend, "load", loading("torch"))
+    monkeypatch.setattr("diglot.backends.tensorflow.TensorFlowBackend.load", loading("tensorflow"))
+    assert check(found, "tensorflow", cases=[ENCODED], device=given).equal
+    either = {"torch": expected, "tensorflow": expected}
+    assert devices == (expected if isinstance(expected, dict) else either)

@@ -55,7 +55,8 @@ def test_the_tests_pass(pytester: pytest.Pytester) -> None:
         (folder / f"test_block_{number}.py").write_text(block, encoding="utf-8")
     # In a process of its own, for what a pytest within another imports is lost after it.
     pytester.makeconftest(
-        "from diglot.backends.torch import TorchBackend\nTorchBackend.other_runs = lambda model: {}\n"
+        "from diglot.backends.torch import TorchBackend\n"
+        "TorchBackend.other_runs = lambda model: {}\n"
     )
     done = pytester.runpytest_subprocess("--diglot-examples=3", "--diglot-update-ledger")
     done.assert_outcomes(passed=5)

@@ -35,13 +35,13 @@ def assert_same(one: Ledger, other: Ledger) -> None:
     facts = {**vars(one), "entries": None}
     assert facts == {**vars(other), "entries": None}
     assert len(one.entries) == len(other.entries)
-    for entry, again in zip(one.entries, other.entries, strict=True):
-        assert (entry.case.facts(), entry.refused) == (again.case.facts(), again.refused)
-        assert list(entry.encoding) == list(again.encoding)
-        for name, ids in entry.encoding.items():
+    for before, again in zip(one.entries, other.entries, strict=True):
+        assert (before.case.facts(), before.refused) == (again.case.facts(), again.refused)
+        assert list(before.encoding) == list(again.encoding)
+        for name, ids in before.encoding.items():
             np.testing.assert_array_equal(ids, again.encoding[name])
-        assert list(entry.outputs) == list(again.outputs)
-        arrays, others = ([*each.hidden_states, *each.outputs.values()] for each in (entry, again))
+        assert list(before.outputs) == list(again.outputs)
+        arrays, others = ([*each.hidden_states, *each.outputs.values()] for each in (before, again))
         for array, read_array in zip(arrays, others, strict=True):
             assert array.values.dtype == read_array.values.dtype
             assert array.truth.dtype == read_array.truth.dtype == np.float64

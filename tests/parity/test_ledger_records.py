@@ -60,20 +60,20 @@ def test_what_is_recorded_is_what_the_model_answers(
     inputs = {name: torch.tensor(value) for name, value in ENCODED.encoding.items()}
     with torch.inference_mode():
         said = model(**inputs, output_hidden_states=True)
-        true = model.double()(**inputs, output_hidden_states=True)
+        exact = model.double()(**inputs, output_hidden_states=True)
     entry = recorded.entries[1]
     assert list(entry.outputs) == ["logits", "probabilities"]
     for array in (*entry.hidden_states, *entry.outputs.values()):
         assert 0 < array.error < 1e-4
     logits = entry.outputs["logits"]
     np.testing.assert_allclose(logits.values, said.logits, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(logits.truth, true.logits, rtol=1e-12)
-    error = np.abs(said.logits.numpy() - true.logits.numpy()).max()
+    np.testing.assert_allclose(logits.truth, exact.logits, rtol=1e-12)
+    error = np.abs(said.logits.numpy() - exact.logits.numpy()).max()
     assert logits.error >= error * 0.99
-    whole = Stages(tuple(state.numpy() for state in true.hidden_states), {})
-    for array, sketch in zip(entry.hidden_states, compact(whole).hidden_states, strict=True):
+    whole = Stages(tuple(state.numpy() for state in exact.hidden_states), {})
+    for array, true in zip(entry.hidden_states, compact(whole).hidden_states, strict=True):
         # The truth is known to half a step of 127 steps of the error.
-        np.testing.assert_allclose(array.truth, sketch, rtol=0, atol=array.error / 250)
+        np.testing.assert_allclose(array.truth, true, rtol=0, atol=array.error / 250)
 
 
 def test_a_text_is_recorded_as_the_tokenizer_encodes_it(
