@@ -1,4 +1,4 @@
-"""The comparison itself, tested: each planted fault must fail, at the stage where it is planted."""
+"""The comparison must find each planted fault, at the stage where it is planted."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,13 +23,13 @@ ENCODING = {
 
 @pytest.fixture
 def bert() -> Subject:
-    """A subject of the test's own, to be damaged."""
+    """A model that the test may damage."""
     return reading("bert", torch_model("bert"), TFAutoModelForSequenceClassification)
 
 
-def variable(one: Subject, name: str) -> Any:
-    (found,) = [weight for weight in one.actual.weights if weight.name == name]
-    return found
+def variable(subject: Subject, name: str) -> Any:
+    (weight,) = [weight for weight in subject.actual.weights if weight.name == name]
+    return weight
 
 
 def lowered_as(monkeypatch: pytest.MonkeyPatch, operator: Any, function: Any) -> None:
@@ -132,7 +132,7 @@ def test_a_label_may_flip_only_within_the_tolerance(apart: float, excused: bool)
     flipped = with_logits([1.0 + apart, 1.0, -1.0])
     exact = {name: array.astype(np.float64) for name, array in near.items()}
     found = differences(flipped, near, exact)
-    assert ("labels" not in {one.name for one in found}) is excused
+    assert ("labels" not in {difference.name for difference in found}) is excused
     assert bool(found) is not excused
 
 

@@ -1,4 +1,4 @@
-"""Faults of the backend: what is done before and after the program runs."""
+"""Faults of the backend: the code before and after the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults of an export: written into a SavedModel whose proof was skipped."""
+"""Faults of an export, in a SavedModel whose proof was skipped."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _UNPROVEN = proof.Report(texts=0, warmups=0, worst=(0.0, 0.0), tolerance=BUDGET,
 
 @dataclass(frozen=True)
 class Exported:
-    """A SavedModel that was written while one function was wrong.
+    """A SavedModel that was written with one wrong function.
 
     Attributes:
-        owner: the module or class that has the function.
-        function: its name.
-        wrong: takes the right function, and then what that takes.
+        owner: the module or class of the function.
+        function: the function's name.
+        wrong: called with the right function and its arguments.
     """
 
     owner: Any
@@ -65,7 +65,7 @@ _tokenizer = partial(Exported, tokenization, "compile_tokenizer")
 
 
 def _with(**changes: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A call whose options are changed."""
+    """A call with changed options."""
 
     def wrong(right: Any, *args: Any, **options: Any) -> Any:
         changed = {name: change(options[name]) for name, change in changes.items()}
@@ -113,7 +113,7 @@ def _labels_reversed(right: Any, *args: Any, **options: Any) -> Any:
 
 
 def _task(**changes: Callable[[Any], Any]) -> Callable[[Description], Description]:
-    """A description whose task is changed."""
+    """A description with a changed task."""
 
     def change(described: Description) -> Description:
         task = described.task
@@ -124,7 +124,7 @@ def _task(**changes: Callable[[Any], Any]) -> Callable[[Description], Descriptio
 
 
 class _Misprinted(Description):
-    """A description whose labels are reversed, save in the JSON that the export shows."""
+    """A description with reversed labels, but the right ones in its JSON."""
 
     def to_json(self) -> str:
         return _task(labels=lambda labels: labels[::-1])(Description(*self)).to_json()

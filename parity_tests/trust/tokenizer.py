@@ -1,4 +1,4 @@
-"""Faults of the tokenizer: its file says something else, or it is used otherwise."""
+"""Faults of the tokenizer: a wrong file, or a wrong call."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Setting:
     """A ``tokenizer.json`` with one thing changed.
 
     Attributes:
-        change: changes what the file holds, in place.
+        change: changes the file's content in place.
     """
 
     change: Callable[[Any], object]
@@ -48,8 +48,8 @@ class Configured:
     """A ``tokenizer_config.json`` with one thing changed.
 
     Attributes:
-        name: of the setting.
-        value: the wrong one.
+        name: the setting's name.
+        value: the wrong value.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Called:
     """A tokenizer that is called wrongly.
 
     Attributes:
-        wrong: takes the right way to call it, and then what that takes.
+        wrong: called with the right method and its arguments.
     """
 
     wrong: Callable[..., Any]
@@ -120,7 +120,7 @@ def _specials_exchanged(whole: Any) -> None:
 
 
 def _one_separator(whole: Any) -> None:
-    """BERT's way with a pair in place of RoBERTa's."""
+    """BERT's form of a pair in place of RoBERTa's."""
     sep, cls = whole["post_processor"]["sep"], whole["post_processor"]["cls"]
     first, last = ({"SpecialToken": {"id": name, "type_id": 0}} for name in (cls[0], sep[0]))
     texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]

@@ -37,7 +37,7 @@ def asked(monkeypatch):
 @pytest.fixture
 def _usual_way_alone(monkeypatch):
     """Recording a model takes seconds, and is another test's business."""
-    monkeypatch.setattr("diglot.backends.torch.TorchBackend.other_runs", lambda model: {})
+    monkeypatch.setattr("diglot.equality.sides.ClassifierSide.other_runs", lambda side: {})
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Cases, and failing ones as files."""
+"""Cases, and failing cases as files."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_survives_its_way_through_json(case: Case) -> None:
+def test_a_case_is_the_same_after_json(case: Case) -> None:
     facts = json.loads(json.dumps(case.facts()))
     again = Case.from_facts(facts)
     assert (again.origin, again.texts, again.pairs) == (case.origin, case.texts, case.pairs)
@@ -72,25 +72,25 @@ def test_a_case_is_texts_or_an_encoding(wrong: dict[str, object]) -> None:
         {"origin": "x", "texts": ["a"], "pairs": ["b", "c"]},
     ],
 )
-def test_what_is_no_case(facts: object) -> None:
+def test_other_objects_are_refused(facts: object) -> None:
     with pytest.raises(InputError):
         Case.from_facts(facts)
 
 
 @pytest.fixture
-def kept() -> FailingCase:
+def failing() -> FailingCase:
     tolerance = Tolerance(absolute=1e-4)
     return FailingCase(
         "a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2]
     )
 
 
-def test_a_failing_case_is_kept_and_read(kept: FailingCase, tmp_path: Path) -> None:
-    file = kept.write(tmp_path / "new folder")
-    assert kept.write(tmp_path / "new folder") == file
+def test_a_failing_case_is_written_and_read(failing: FailingCase, tmp_path: Path) -> None:
+    file = failing.write(tmp_path / "new folder")
+    assert failing.write(tmp_path / "new folder") == file
     again = FailingCase.read(file)
-    assert again.case.facts() == kept.case.facts()
-    assert (again.checkpoint, again.tolerance) == ("a b", kept.tolerance)
+    assert again.case.facts() == failing.case.facts()
+    assert (again.checkpoint, again.tolerance) == ("a b", failing.tolerance)
     assert (again.stage, again.explanation) == ("logits", "why")
     assert command(file).endswith(f"'{file}'")
 
@@ -106,17 +106,17 @@ def test_a_failing_case_is_kept_and_read(kept: FailingCase, tmp_path: Path) -> N
     ],
 )
 def test_files_that_cannot_be_replayed(
-    kept: FailingCase, tmp_path: Path, change: dict[str, object], message: str
+    failing: FailingCase, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
-    file = kept.write(tmp_path)
+    file = failing.write(tmp_path)
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(InputError, match=message):
         FailingCase.read(file)
 
 
-def test_a_lone_surrogate_is_written_and_read(kept: FailingCase, tmp_path: Path) -> None:
+def test_a_lone_surrogate_is_written_and_read(failing: FailingCase, tmp_path: Path) -> None:
     case = Case("own texts", ("a\udc80b é",))
-    file = replace(kept, case=case).write(tmp_path)
+    file = replace(failing, case=case).write(tmp_path)
     assert FailingCase.read(file).case.texts == case.texts
     assert "é" in file.read_text("utf-8")
 

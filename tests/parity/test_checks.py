@@ -29,7 +29,7 @@ ENCODED = Case("mine", encoding={"input_ids": IDS, "attention_mask": (IDS > 0).a
 
 @pytest.fixture(scope="session")
 def found(save_tiny: Any) -> checkpoints.Checkpoint:
-    # Of the usual weights, many a fault would change nothing.
+    # Weights of the usual size would hide many faults.
     return checkpoints.find(save_tiny(initializer_range=0.8))
 
 
@@ -44,25 +44,26 @@ def failed(result_: CheckResult) -> set[str]:
 
 
 def test_a_backend_is_equal_to_itself(found: checkpoints.Checkpoint) -> None:
-    told: list[tuple[int, int]] = []
-    judged = check(found, "torch", examples=8, progress=lambda *far: told.append(far))
+    progress: list[tuple[int, int]] = []
+    judged = check(found, "torch", examples=8, progress=lambda *counts: progress.append(counts))
     assert judged.equal
     assert not judged.failures
-    assert [one.name for one in judged.stages] == list(result.STAGES)
-    assert all(one.judged and not one.different for one in judged.stages)
-    assert told[-1] == (len(judged.inputs), len(judged.inputs))
-    origins = {one.case.origin for one in judged.inputs}
+    assert [stage.name for stage in judged.stages] == list(result.STAGES)
+    assert all(stage.judged and not stage.different for stage in judged.stages)
+    assert progress[-1] == (len(judged.inputs), len(judged.inputs))
+    origins = {input_.case.origin for input_ in judged.inputs}
     assert {"fully masked rows", "one token", "longest length", "near tie"} <= origins
-    assert [one.name for one in judged.layers] == ["embeddings", "layer 1", "layer 2"]
-    assert {one.name for one in judged.invariants} >= set(invariants.VARIATIONS)
-    assert not any(one.broken for one in judged.invariants)
-    tokens = max((one.tokens for one in judged.inputs), key=len)
+    assert [layer.name for layer in judged.layers] == ["embeddings", "layer 1", "layer 2"]
+    assert {invariant.name for invariant in judged.invariants} >= set(invariants.VARIATIONS)
+    assert not any(invariant.broken for invariant in judged.invariants)
+    tokens = max((input_.tokens for input_ in judged.inputs), key=len)
     assert all(token.ratio is not None for row in tokens for token in row)
 
 
 def test_the_same_seed_gives_the_same_check(found: checkpoints.Checkpoint) -> None:
     def inputs(seed: int) -> list[dict[str, Any]]:
-        return [one.case.facts() for one in check(found, "torch", examples=5, seed=seed).inputs]
+        result_ = check(found, "torch", examples=5, seed=seed)
+        return [input_.case.facts() for input_ in result_.inputs]
 
     assert inputs(1) == inputs(1)
     assert inputs(1) != inputs(2)
@@ -80,10 +81,10 @@ def test_it_becomes_json(found: checkpoints.Checkpoint) -> None:
     assert str(judged).startswith(f"faulty against torch, {found.name}: DIFFERENT")
 
 
-def test_own_texts_are_judged(found: checkpoints.Checkpoint) -> None:
+def test_own_texts_are_compared(found: checkpoints.Checkpoint) -> None:
     given = ["a b c", {"text": "d", "text_pair": "e"}]
     judged = check(found, "torch", examples=1, texts=given)
-    own = [one.case for one in judged.inputs if one.case.origin == "own texts"]
+    own = [input_.case for input_ in judged.inputs if input_.case.origin == "own texts"]
     assert [(case.texts, case.pairs) for case in own] == [(("a b c",), None), (("d",), ("e",))]
     with pytest.raises(InputError):
         check(found, "torch", examples=1, texts=[7])
@@ -93,7 +94,7 @@ def test_a_failure_is_shrunk_kept_and_replayed(
     found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
-        # The letter "b" alone is misread.
+        # Only the letter "b" is misread.
         wrong = (encoding["input_ids"] == 6).any(-1)[:, None]
         return changed(stages, "logits", stages.outputs["logits"] + wrong)
 
@@ -104,13 +105,13 @@ def test_a_failure_is_shrunk_kept_and_replayed(
     assert failure.side == "faulty against torch"
     assert failure.case.texts == ("b",) or failure.case.encoding is not None
     assert failure.file is not None
-    assert not failure.command  # which no command line could carry out
+    assert not failure.command  # no command line can name the side
     again = check(found, faulty, cases=[FailingCase.read(failure.file).case])
     assert failed(again) == {"logits"}
     assert len(again.inputs) == 1
 
 
-def test_without_a_folder_nothing_is_kept(found: checkpoints.Checkpoint) -> None:
+def test_without_a_folder_no_file_is_written(found: checkpoints.Checkpoint) -> None:
     judged = check(found, "torch", cases=[ENCODED], tolerance=Tolerance(absolute=0))
     assert not judged.equal
     assert {failure.file for failure in judged.failures} == {None}
@@ -128,7 +129,7 @@ def test_other_ids(found: checkpoints.Checkpoint) -> None:
     assert judged.failures[0].case.texts == ("a",)
 
 
-def test_what_only_one_side_refuses_is_a_difference(found: checkpoints.Checkpoint) -> None:
+def test_a_refusal_by_one_side_only_is_a_difference(found: checkpoints.Checkpoint) -> None:
     def refuses(*_: Any) -> Any:
         raise InputError("no")
 
@@ -139,7 +140,7 @@ def test_what_only_one_side_refuses_is_a_difference(found: checkpoints.Checkpoin
     assert "only faulty refuses the input: no" in judged.failures[0].explanation
 
 
-def test_what_both_refuse_is_not_judged(found: checkpoints.Checkpoint) -> None:
+def test_an_input_that_both_sides_refuse_is_not_compared(found: checkpoints.Checkpoint) -> None:
     long = {name: np.ones((1, 99), np.int64) for name in ("input_ids", "attention_mask")}
     cases = [Case("too long", encoding=long), ENCODED]
     judged = check(found, "torch", cases=cases)
@@ -151,7 +152,7 @@ def test_what_both_refuse_is_not_judged(found: checkpoints.Checkpoint) -> None:
         check(found, "torch", cases=cases[:1])
 
 
-def test_a_side_may_take_less(found: checkpoints.Checkpoint) -> None:
+def test_a_side_without_texts_and_hidden_states(found: checkpoints.Checkpoint) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
         return stages._replace(hidden_states=())
 
@@ -159,13 +160,13 @@ def test_a_side_may_take_less(found: checkpoints.Checkpoint) -> None:
         found, Faulty(found, answers=answers, forms=frozenset({"encodings"})), examples=4
     )
     assert judged.equal
-    absent = {one.name for one in judged.stages if one.absent}
+    absent = {stage.name for stage in judged.stages if stage.absent}
     assert absent == {"ids and masks", "hidden states"}
     assert not judged.layers
-    assert all(one.case.encoding is not None for one in judged.inputs)
+    assert all(input_.case.encoding is not None for input_ in judged.inputs)
 
 
-def test_an_answer_to_text_is_judged_too(found: checkpoints.Checkpoint) -> None:
+def test_the_direct_answer_to_texts_is_compared_too(found: checkpoints.Checkpoint) -> None:
     class Answering(Faulty):
         def answer(self, texts: Any) -> Stages:
             stages = self.run(self.encode(texts))
@@ -180,7 +181,7 @@ def test_an_answer_to_text_is_judged_too(found: checkpoints.Checkpoint) -> None:
 
 def run(found: checkpoints.Checkpoint, answers: Any) -> set[tuple[str, str]]:
     judged = check(found, Faulty(found, answers=answers), cases=[ENCODED], tolerance=STRICT)
-    return {(one.side, one.name) for one in judged.invariants if one.broken}
+    return {(invariant.side, invariant.name) for invariant in judged.invariants if invariant.broken}
 
 
 def test_answers_that_change_from_run_to_run(found: checkpoints.Checkpoint) -> None:
@@ -202,7 +203,7 @@ def test_narrow_ids_that_are_misread(found: checkpoints.Checkpoint) -> None:
     assert run(found, answers) == {("faulty", invariants.NARROW)}
 
 
-def test_rows_that_see_one_another(found: checkpoints.Checkpoint) -> None:
+def test_rows_that_influence_each_other(found: checkpoints.Checkpoint) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
         return changed(
             stages, "logits", stages.outputs["logits"] + 1e-2 * len(encoding["input_ids"])
@@ -211,7 +212,7 @@ def test_rows_that_see_one_another(found: checkpoints.Checkpoint) -> None:
     assert run(found, answers) == {("faulty", invariants.ALONE)}
 
 
-def test_padding_that_is_seen(found: checkpoints.Checkpoint) -> None:
+def test_padding_that_influences_the_answer(found: checkpoints.Checkpoint) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
         padding = (encoding["attention_mask"] == 0).sum(-1, keepdims=True)
         return changed(stages, "logits", stages.outputs["logits"] + 1e-2 * padding)
@@ -219,7 +220,7 @@ def test_padding_that_is_seen(found: checkpoints.Checkpoint) -> None:
     assert run(found, answers) == {("faulty", invariants.PADDED)}
 
 
-def test_a_side_that_is_plainly_wrong_keeps_its_invariants(found: checkpoints.Checkpoint) -> None:
+def test_a_wrong_side_may_have_its_invariants(found: checkpoints.Checkpoint) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
         return changed_layer(stages, 1, stages.hidden_states[1] + 0.5)
 
@@ -232,14 +233,14 @@ def test_nothing_to_check_against(found: checkpoints.Checkpoint, named: str) -> 
         check(found, named)
 
 
-def test_a_hidden_state_that_is_missing_is_no_matter_of_invariants(
+def test_a_missing_hidden_state_breaks_no_invariant(
     found: checkpoints.Checkpoint,
 ) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
         return stages._replace(hidden_states=stages.hidden_states[:2])
 
     judged = check(found, Faulty(found, answers=answers), cases=[ENCODED])
-    assert not any(one.broken for one in judged.invariants)
+    assert not any(invariant.broken for invariant in judged.invariants)
     assert failed(judged) == {"hidden states"}
     assert "2 hidden states for 3" in judged.failures[0].explanation
     assert not judged.layers
@@ -262,6 +263,7 @@ class Closing(Faulty):
     closed = 0
 
     def close(self) -> None:
+        """Count the call."""
         self.closed += 1
 
 

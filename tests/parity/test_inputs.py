@@ -1,4 +1,4 @@
-"""Where a check's inputs come from."""
+"""The inputs of a check."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def inputs(tiny: Path) -> Inputs:
 def test_all_forms_are_drawn(inputs: Inputs) -> None:
     drawn = inputs.drawn(60, 0)
     assert len(drawn) == 60
-    kinds = {one.origin for one in drawn}
+    kinds = {case.origin for case in drawn}
     assert kinds == {"drawn texts", "drawn pairs", "drawn encodings"}
     facts, again, other = (
-        [one.facts() for one in some] for some in (drawn, inputs.drawn(60, 0), inputs.drawn(60, 1))
+        [case.facts() for case in cases]
+        for cases in (drawn, inputs.drawn(60, 0), inputs.drawn(60, 1))
     )
     assert facts == again != other
 
@@ -43,23 +44,23 @@ def test_only_what_both_sides_take_is_drawn(tiny: Path, form: str) -> None:
 
 
 def test_encodings_are_what_the_model_takes(inputs: Inputs) -> None:
-    cases = [one.encoding for one in inputs.hard() if one.encoding is not None]
-    lengths = {one["input_ids"].shape[1] for one in cases}
+    encodings = [case.encoding for case in inputs.hard() if case.encoding is not None]
+    lengths = {encoding["input_ids"].shape[1] for encoding in encodings}
     assert max(lengths) == inputs.longest == 24
     assert min(lengths) == 1
-    ids = np.concatenate([one["input_ids"].ravel() for one in cases])
+    ids = np.concatenate([encoding["input_ids"].ravel() for encoding in encodings])
     assert {0, 1, 30, 31} <= set(ids.tolist())
     assert ids.min() == 0
     assert ids.max() == 31
-    masks = [one["attention_mask"] for one in cases]
+    masks = [encoding["attention_mask"] for encoding in encodings]
     assert any((mask.sum(-1) == 0).any() for mask in masks)
     assert any((mask[:, 0] == 0).any() for mask in masks if mask.any(-1).all())
-    for one in cases:
-        np.testing.assert_array_equal(one["input_ids"][one["attention_mask"] == 0], 0)
-        assert set(np.unique(one["token_type_ids"])) <= {0, 1}
+    for encoding in encodings:
+        np.testing.assert_array_equal(encoding["input_ids"][encoding["attention_mask"] == 0], 0)
+        assert set(np.unique(encoding["token_type_ids"])) <= {0, 1}
 
 
-def test_what_is_not_masked_is_no_padding(inputs: Inputs) -> None:
+def test_unmasked_positions_hold_no_pad_token(inputs: Inputs) -> None:
     for case in inputs.hard():
         if case.encoding is None:
             continue
@@ -68,7 +69,7 @@ def test_what_is_not_masked_is_no_padding(inputs: Inputs) -> None:
             assert ids.tolist() == [[0, 1, 30, 31], [31, 30, 1, 0]]
         else:
             assert (ids[case.encoding["attention_mask"] == 1] != inputs.pad).all()
-    # Of so few ids, some would be the pad token's by chance.
+    # Of so few ids, some would be the pad token by chance.
     assert (inputs._random_ids(np.random.default_rng(0), (999,)) != inputs.pad).all()
 
 
@@ -128,7 +129,7 @@ def test_the_longest_encoding_fits_into_memory(
     assert Inputs(found, ALL).longest == longest
 
 
-def test_without_padding_rows_come_alone(save_tiny: Callable[..., Path]) -> None:
+def test_without_padding_each_row_is_an_input(save_tiny: Callable[..., Path]) -> None:
     some = Inputs(checkpoints.find(save_tiny(pad_token_id=None)), ALL)
     assert {case.rows for case in [*some.drawn(30, 0), *some.hard()]} == {1}
 

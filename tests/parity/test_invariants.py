@@ -55,7 +55,7 @@ def _no_other_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def batched(result: CheckResult) -> Invariant:
     """The invariant of batching on the tested side."""
-    (invariant, *_) = [one for one in result.invariants if one.name == BATCHED]
+    (invariant, *_) = [invariant for invariant in result.invariants if invariant.name == BATCHED]
     return invariant
 
 

@@ -1,4 +1,4 @@
-"""One input's stages, on numbers small enough to check by hand."""
+"""The judgement of one input, on numbers that can be checked by hand."""
 
 from dataclasses import replace
 
@@ -44,18 +44,18 @@ def differing(actual: Stages, expected: Stages, rule: Rule = RULE) -> list[str]:
     return [difference.name for difference in differences]
 
 
-def test_what_is_identical_is_equal() -> None:
+def test_identical_stages_are_equal() -> None:
     given = stages([1.0, 2.0])
     judged = judge(given, given, exact(given), RULE)
     assert not judged.differences
     assert not judged.flips
-    assert [one.name for one in judged.measurements] == [
+    assert [measurement.name for measurement in judged.measurements] == [
         "hidden state 0",
         "hidden state 1",
         "logits",
         "probabilities",
     ]
-    assert {one.ratio for one in judged.measurements} == {0.0}
+    assert {measurement.ratio for measurement in judged.measurements} == {0.0}
 
 
 def test_each_stage_is_judged() -> None:
@@ -65,19 +65,19 @@ def test_each_stage_is_judged() -> None:
     assert differing(moved(given, "probabilities", -0.01), given) == ["probabilities"]
 
 
-def test_a_side_may_show_no_hidden_states_but_not_some_of_them() -> None:
+def test_hidden_states_are_all_present_or_all_absent() -> None:
     given = stages([1.0, 2.0])
     ends = given._replace(hidden_states=())
     judged = judge(ends, given, exact(given), RULE)
     assert not judged.differences
-    assert [one.name for one in judged.measurements] == ["logits", "probabilities"]
+    assert [measurement.name for measurement in judged.measurements] == ["logits", "probabilities"]
     first = given._replace(hidden_states=given.hidden_states[:1])
     assert differing(first, given) == ["hidden states"]
     logits = given._replace(outputs={"logits": given.outputs["logits"]})
     assert differing(logits, given) == ["stages"]
 
 
-def test_a_logit_is_off_by_the_roundings_of_what_it_sums() -> None:
+def test_the_rounding_of_a_logit_is_relative_to_the_last_hidden_state() -> None:
     given = stages([1e-4, -1e-4])
     near = moved(given, "logits", 5e-7)
     assert not differing(near, given)
@@ -88,7 +88,7 @@ def test_a_logit_is_off_by_the_roundings_of_what_it_sums() -> None:
     assert differing(moved(given, "logits", 5e-6), given) == ["logits"]
 
 
-def test_a_flip_within_the_tolerance_is_excused_and_shown() -> None:
+def test_a_flip_within_the_tolerance_is_excused() -> None:
     near, flipped = stages([1.0, 1.0 + 5e-7]), stages([1.0 + 5e-7, 1.0])
     judged = judge(flipped, near, exact(near), RULE)
     assert not judged.differences
@@ -101,7 +101,7 @@ def test_a_flip_with_a_clear_margin_is_a_difference() -> None:
     right = stages([0.0, 1.0], [1.0, 0.0])
     swapped = stages([1.0, 0.0], [1.0, 0.0])
     judged = judge(swapped, right, exact(right), RULE)
-    assert [one.name for one in judged.differences][-1] == "labels"
+    assert [difference.name for difference in judged.differences][-1] == "labels"
     (flip,) = judged.flips
     assert not flip.excused
     # The probabilities of two logits that are 1 apart.
@@ -119,7 +119,7 @@ def test_labels_are_compared_by_name() -> None:
     assert judge(unknown, given, exact(given), RULE).flips[0].margin == np.inf
 
 
-def test_peers_are_asked_for_only_where_they_can_help() -> None:
+def test_peers_are_used_only_after_a_difference() -> None:
     given, other = stages([1.0, 2.0]), stages([1.0, 2.0], hidden=1.001)
     asked = []
 

@@ -1,4 +1,4 @@
-"""A ledger on disk: what was written is read, and nothing else is taken for it."""
+"""The file of a ledger: it reads back the same, and other files are refused."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ ENCODING = Case(
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """A good ledger, for a test to damage."""
+    """A valid ledger that the test may damage."""
     write(ledger(), tmp_path / "good.ledger")
     return tmp_path / "good.ledger"
 
@@ -62,7 +62,7 @@ def assert_same(one: Ledger, other: Ledger) -> None:
         ledger(tolerance=STRICT, seed=0, labels=("ja", "nein"), files={}, versions={}),
     ],
 )
-def test_what_was_written_is_read(made: Ledger, tmp_path: Path) -> None:
+def test_a_written_ledger_is_read(made: Ledger, tmp_path: Path) -> None:
     with np.errstate(invalid="ignore"):
         write(made, tmp_path / "one")
     assert_same(made, read(tmp_path / "one"))
@@ -70,7 +70,7 @@ def test_what_was_written_is_read(made: Ledger, tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_the_truth_of_a_digest_is_known_to_half_a_step_of_the_error(tmp_path: Path) -> None:
+def test_the_float64_sketch_is_accurate_to_half_a_step(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(2, 3, 2)).astype(np.float32)
     truth = values - 1e-6 * random.uniform(-1, 1, size=values.shape)
@@ -82,7 +82,7 @@ def test_the_truth_of_a_digest_is_known_to_half_a_step_of_the_error(tmp_path: Pa
     assert 0 < np.abs(array.truth - truth).max() <= 1e-6 / 254 * (1 + 1e-6)
 
 
-def test_a_digest_that_is_not_finite_on_one_side_has_no_error_there(tmp_path: Path) -> None:
+def test_numbers_of_a_sketch_that_are_not_finite_have_no_error(tmp_path: Path) -> None:
     values, truth = np.ones((2, 3, 2), np.float32), np.ones((2, 3, 2))
     values[0, 0], truth[1, 2] = np.inf, np.inf
     one = entry()
@@ -94,25 +94,25 @@ def test_a_digest_that_is_not_finite_on_one_side_has_no_error_there(tmp_path: Pa
     assert np.isfinite(array.truth).sum() == 8
 
 
-def test_a_line_for_each_input_in_plain_text(tmp_path: Path) -> None:
+def test_each_input_is_a_line_of_plain_text(tmp_path: Path) -> None:
     write(ledger(entry(case=TEXTS), entry([[0.1, 2.5], [3.0, 4.0]], case=ENCODING)), tmp_path / "a")
     header, *facts, first, second = (tmp_path / "a").read_text("utf-8").split("\n")[:-1]
     assert json.loads(header)["diglot ledger"] == 2
     assert [list(json.loads(line)) for line in facts][:2] == [["checkpoint"], ["files"]]
     assert '"input_ids":[[2,7,3],[2,3,0]]' in first
     assert "näive" in first
-    # The shortest decimals of float32, not those of the float64 that it becomes.
+    # The shortest decimals of float32, not those of the equal float64.
     assert '"logits":{"recorded":[[0.1,2.5],[3.0,4.0]]' in second
     assert str(float(np.float32(0.1))) in second
 
 
-def test_ends_of_lines_may_become_those_of_windows(written: Path) -> None:
+def test_the_ends_of_lines_may_be_those_of_windows(written: Path) -> None:
     before = read(written)
     written.write_bytes(written.read_bytes().replace(b"\n", b"\r\n"))
     assert_same(before, read(written))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match=r"none cannot be read as a ledger: No such file"):
         read(tmp_path / "none")
     with pytest.raises(LedgerError, match="Is a directory"):
@@ -198,7 +198,7 @@ def test_a_line_that_was_added(written: Path) -> None:
 
 
 def forge(path: Path, change: Callable[[list[Any]], Any]) -> None:
-    """Change the lines of a ledger, and give it a checksum that is right."""
+    """Change the lines of a ledger, and write a right checksum."""
     first, *rest = path.read_text("utf-8").splitlines()
     lines = [json.loads(line) for line in rest]
     change(lines)
@@ -264,7 +264,7 @@ GOOD = {"recorded": LOGITS, "float64": LOGITS, "error": 0.0}
         in_layer({**sketch(bytes(60)), "sketch": "bm8gemxpYg=="}),
     ],
 )
-def test_a_forged_ledger_has_its_checksum_and_is_refused_all_the_same(
+def test_a_forged_ledger_with_a_right_checksum_is_refused(
     change: Callable[[list[Any]], Any], written: Path
 ) -> None:
     forge(written, change)
@@ -274,7 +274,7 @@ def test_a_forged_ledger_has_its_checksum_and_is_refused_all_the_same(
         read(written)
 
 
-def test_the_forgery_itself_is_good(written: Path) -> None:
+def test_a_valid_forgery_is_read(written: Path) -> None:
     before = read(written)
     forge(written, in_logits())
     forge(written, in_layer(sketch(bytes(60))))
@@ -283,9 +283,7 @@ def test_the_forgery_itself_is_good(written: Path) -> None:
     assert not after.entries[0].hidden_states[0].values.any()
 
 
-def test_a_disk_that_is_full_leaves_the_old_ledger(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_ledger(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = written.read_bytes()
     whole = Path.write_bytes
 
@@ -297,4 +295,4 @@ def test_a_disk_that_is_full_leaves_the_old_ledger(
     with pytest.raises(OSError, match="no space left"):
         write(ledger(seed=1), written)
     assert written.read_bytes() == before
-    assert [one.name for one in written.parent.iterdir()] == [written.name]
+    assert [path.name for path in written.parent.iterdir()] == [written.name]

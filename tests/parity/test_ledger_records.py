@@ -1,4 +1,4 @@
-"""What a record of a real model holds, and what a check makes of it."""
+"""The ledger of a real model, and checks against it."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ CASES = (TEXTS, ENCODED, LONG)
 
 @pytest.fixture(scope="session")
 def found(save_tiny: Any) -> checkpoints.Checkpoint:
-    # Of the usual weights, many a fault would change nothing.
+    # Weights of the usual size would hide many faults.
     return checkpoints.find(save_tiny(initializer_range=0.8))
 
 
 @pytest.fixture(scope="session")
 def path(found: checkpoints.Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ledger of a few inputs, recorded once; read it, never write it."""
+    """A ledger of a few inputs, recorded once; tests only read it."""
     written = tmp_path_factory.mktemp("ledgers") / "tiny.ledger"
     record(found, written, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
     return written
@@ -53,7 +53,7 @@ def recorded(found: checkpoints.Checkpoint, tmp_path: Path) -> Ledger:
     return record(found, tmp_path / "ledger", cases=CASES, seed=5)
 
 
-def test_what_is_recorded_is_what_the_model_answers(
+def test_the_results_are_those_of_the_model(
     found: checkpoints.Checkpoint, recorded: Ledger
 ) -> None:
     model = transformers.AutoModelForSequenceClassification.from_pretrained(found.path)
@@ -87,7 +87,7 @@ def test_a_text_is_recorded_as_the_tokenizer_encodes_it(
     assert entry.encoding["attention_mask"].tolist() == wanted["attention_mask"]
 
 
-def test_what_the_model_refuses_is_recorded_too(recorded: Ledger) -> None:
+def test_refused_inputs_are_recorded(recorded: Ledger) -> None:
     entry = recorded.entries[2]
     assert "24 at most" in entry.refused
     assert not entry.outputs
@@ -104,7 +104,7 @@ def test_the_files_have_their_hashes(found: checkpoints.Checkpoint, recorded: Le
     }
 
 
-def test_where_it_comes_from(found: checkpoints.Checkpoint, recorded: Ledger) -> None:
+def test_the_origin_is_recorded(found: checkpoints.Checkpoint, recorded: Ledger) -> None:
     assert (recorded.checkpoint, recorded.name) == (str(found.path), "torch as recorded")
     assert recorded.task == "text-classification"
     assert (recorded.labels, recorded.function_to_apply) == (("NEGATIVE", "POSITIVE"), "softmax")
@@ -113,7 +113,9 @@ def test_where_it_comes_from(found: checkpoints.Checkpoint, recorded: Ledger) ->
     assert recorded.versions["transformers"] == transformers.__version__
 
 
-def test_twice_is_the_same_file(found: checkpoints.Checkpoint, path: Path, tmp_path: Path) -> None:
+def test_a_second_recording_gives_the_same_file(
+    found: checkpoints.Checkpoint, path: Path, tmp_path: Path
+) -> None:
     again = tmp_path / "again"
     record(found, again, cases=CASES, seed=5, tolerance=Tolerance(multiple=3.0))
     assert again.read_bytes() == path.read_bytes()
@@ -124,18 +126,18 @@ def test_inputs_are_drawn_as_for_a_check(
 ) -> None:
     # Recording a model takes seconds; other tests cover it.
     monkeypatch.setattr("diglot.backends.torch.TorchBackend.other_runs", lambda model: {})
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     ledger = record(
         found,
         tmp_path / "drawn",
         examples=2,
         seed=3,
         texts=["own words"],
-        progress=lambda *far: told.append(far),
+        progress=lambda *counts: progress.append(counts),
     )
     drawn = check(found, "torch", examples=2, seed=3, texts=["own words"]).inputs
-    assert [one.facts() for one in ledger.cases] == [one.case.facts() for one in drawn]
-    assert told == [(done, len(drawn)) for done in range(1, len(drawn) + 1)]
+    assert [case.facts() for case in ledger.cases] == [case.case.facts() for case in drawn]
+    assert progress == [(done, len(drawn)) for done in range(1, len(drawn) + 1)]
 
 
 def test_the_model_is_equal_to_its_own_record(found: checkpoints.Checkpoint, path: Path) -> None:
@@ -145,7 +147,7 @@ def test_the_model_is_equal_to_its_own_record(found: checkpoints.Checkpoint, pat
     assert (judged.seed, judged.tolerance) == (5, str(Tolerance(multiple=3.0)))
     assert len(judged.inputs) == 3
     assert "24 at most" in judged.inputs[2].refused
-    assert {one.name: one.judged for one in judged.stages} == {
+    assert {stage.name: stage.judged for stage in judged.stages} == {
         result.ENCODING: 1,
         result.HIDDEN_STATES: 2,
         result.LOGITS: 2,
@@ -162,10 +164,10 @@ def one_off(by: float) -> Any:
 @pytest.mark.parametrize(
     ("said", "anew", "error"),
     [
-        # In a sum of the whole, with weights of at most 0.4, one element's error is smaller.
+        # One element's error is smaller in a sum with weights of at most 0.4.
         (one_off(-1e-3), one_off(0), 1e-3),
         (one_off(1e-4), one_off(-2e-3), 2e-3),
-        # Errors that all have the signs of their weights add up to a larger one.
+        # Errors with the signs of their weights add up to a larger one.
         (1e-3 * np.sign(sketch._weights(2, 16)[0])[None], one_off(0), 3.9e-3),
     ],
 )
@@ -182,7 +184,7 @@ def test_the_error_is_the_worst_of_all(said: Any, anew: Any, error: float) -> No
     assert array.error == pytest.approx(error, rel=0.05)
 
 
-def test_what_changed_since_is_told(save_tiny: Any, tmp_path: Path) -> None:
+def test_facts_that_changed_since_the_recording_are_named(save_tiny: Any, tmp_path: Path) -> None:
     folder = save_tiny(initializer_range=0.8)
     ledger = record(folder, tmp_path / "then", cases=[ENCODED])
     assert check(folder, tmp_path / "then").changes == ()
@@ -193,18 +195,18 @@ def test_what_changed_since_is_told(save_tiny: Any, tmp_path: Path) -> None:
     judged = check(folder, tmp_path / "then")
     digest = hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
     assert judged.equal
-    assert {(one.what, one.old, one.new) for one in judged.changes} == {
+    assert {(change.what, change.old, change.new) for change in judged.changes} == {
         ("torch", "1.0", torch.__version__),
         ("config.json", ledger.files["config.json"], digest),
     }
     assert f"  since the ledger was recorded: torch: 1.0 → {torch.__version__}" in str(judged)
 
 
-def test_only_a_ledger_has_something_to_have_changed_since(found: checkpoints.Checkpoint) -> None:
+def test_without_a_ledger_nothing_has_changed(found: checkpoints.Checkpoint) -> None:
     assert check(found, "torch", cases=[ENCODED]).changes == ()
 
 
-def test_a_side_that_is_itself_far_off_is_not_recorded(
+def test_a_wrong_backend_is_not_recorded(
     found: checkpoints.Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = Faulty(found, answers=nudged(1, 0, 1, 7, by=1e-3))
@@ -231,12 +233,12 @@ def test_the_coarsest_rounding_is_recorded(
     ledger = record(found, tmp_path / "fine", cases=[ENCODED], precision="float64")
     assert ledger.rounding == 2.0**-52
     assert not check(found, tmp_path / "fine").equal
-    # As of a model that computes a part of it in float32.
+    # As for a model that computes a part in float32.
     write(replace(ledger, rounding=2.0**-23), tmp_path / "coarse")
     assert check(found, tmp_path / "coarse").equal
 
 
-def test_another_tolerance_may_be_asked_for(found: checkpoints.Checkpoint, path: Path) -> None:
+def test_another_tolerance_can_be_chosen(found: checkpoints.Checkpoint, path: Path) -> None:
     assert check(found, path, tolerance=STRICT).tolerance == str(STRICT)
     assert not check(found, path, tolerance=Tolerance(absolute=0)).equal
 
@@ -297,11 +299,11 @@ def test_a_faulty_side_is_found(
     assert judged.reference == "torch as recorded"
 
 
-def test_rounding_is_not(
+def test_rounding_is_no_difference(
     found: checkpoints.Checkpoint, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answers(stages: Stages, encoding: Encoding) -> Stages:
-        # The last bit of every number.
+        # Every number moves by its last bit.
         return each(stages, lambda array: np.nextafter(array, np.float32(np.inf)))
 
     monkeypatch.setattr(
@@ -319,10 +321,10 @@ def test_other_ids_are_found(
     monkeypatch.setattr(
         "diglot.parity.sides_by_name.side", lambda *_: Faulty(found, encodes=encodes)
     )
-    assert {one.stage for one in check(found, path).failures} == {result.ENCODING}
+    assert {failure.stage for failure in check(found, path).failures} == {result.ENCODING}
 
 
-def test_what_the_record_refuses_must_be_refused(
+def test_an_input_that_the_ledger_refuses_must_be_refused(
     found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     ledger = record(found, tmp_path / "good", cases=[TEXTS, ENCODED])
@@ -338,12 +340,12 @@ def test_what_the_record_refuses_must_be_refused(
 
 def test_other_weights_are_found(save_tiny: Any, path: Path) -> None:
     other = check(save_tiny(initializer_range=0.7), path)
-    assert {result.HIDDEN_STATES, result.LOGITS} <= {one.stage for one in other.failures}
+    assert {result.HIDDEN_STATES, result.LOGITS} <= {failure.stage for failure in other.failures}
 
 
 def test_labels_in_another_order_are_found(found: checkpoints.Checkpoint, path: Path) -> None:
     judged = check(found.path, path, labels=["POSITIVE", "NEGATIVE"])
-    assert {one.stage for one in judged.failures} == {result.PROBABILITIES}
+    assert {failure.stage for failure in judged.failures} == {result.PROBABILITIES}
     assert len(judged.flips) == 4
 
 
@@ -353,7 +355,7 @@ def test_another_precision_cannot_be_judged(found: checkpoints.Checkpoint, path:
 
 
 @pytest.mark.parametrize("precision", ["float64", "bfloat16"])
-def test_every_precision_may_be_recorded(
+def test_each_precision_can_be_recorded(
     precision: Any, found: checkpoints.Checkpoint, tmp_path: Path
 ) -> None:
     ledger = record(found, tmp_path / "ledger", cases=[ENCODED], precision=precision)

@@ -1,4 +1,4 @@
-"""The sketch of hidden states: what shows in it, and what rounding does to it."""
+"""The sketch of hidden states: the faults that show in it, and the effect of rounding."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def moved(state: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(sketch(other) - sketch(state))[:, :, :-1].max())
 
 
-def test_what_a_plain_sum_does_not_see_shows() -> None:
+def test_faults_that_a_plain_sum_hides_show() -> None:
     state = RANDOM.normal(size=(1, 4, 32))
     for first, second in ((0, 1), (5, 30), (12, 13)):
         other = state.copy()
@@ -78,12 +78,12 @@ def test_what_a_plain_sum_does_not_see_shows() -> None:
     balanced[:, 2] += np.where(np.arange(32) % 2, 1e-3, -1e-3)
     assert moved(state, balanced) > 1e-4
     assert moved(state, state[:, [0, 2, 1, 3]]) > 1e-3
-    # Neighbours that share a sum.
+    # Two neighbours that share a sum.
     long = RANDOM.normal(size=(1, 128, 32))
     assert moved(long, long[:, [1, 0, *range(2, 128)]]) > 1e-3
 
 
-def test_what_is_not_finite_is_so_in_the_sketch() -> None:
+def test_a_state_that_is_not_finite_has_such_a_sketch() -> None:
     state = RANDOM.normal(size=(1, 3, 8)).astype(np.float32)
     state[0, 1, 4] = np.nan
     assert np.isnan(sketch(state)[0]).tolist() == [[False] * 2, [True] * 2, [False] * 2]
@@ -95,7 +95,7 @@ def test_what_is_not_finite_is_so_in_the_sketch() -> None:
 
 
 def test_the_weights_never_change() -> None:
-    """Or no ledger that exists could be held against anything any more."""
+    """Other weights would make all existing ledgers useless."""
     # printf diglot | openssl dgst -shake256 -xoflen 4
     drawn = [0xBA, 0xD0, 0x41, 0x7B]
     weights = np.array([-(1 + 58 / 128), -(1 + 80 / 128), 1 + 65 / 128, 1 + 123 / 128])

@@ -374,8 +374,8 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     # To run PyTorch in its other ways takes long, and is not what this is about.
     pytester.makeconftest(
-        "from diglot.backends.torch import TorchBackend\n"
-        "TorchBackend.other_runs = lambda model: {}\n"
+        "from diglot.equality.sides import ClassifierSide\n"
+        "ClassifierSide.other_runs = lambda side: {}\n"
     )
     pytester.makepyfile(f"""
         from tests.parity.fakes import Faulty, changed

@@ -1,14 +1,14 @@
-"""How what comes from elsewhere is written."""
+"""Text from outside and numbers, made safe and short."""
 
 import math
 
 import pytest
 
-from diglot.text import short_number, visible
+from diglot.text import json_number, short_number, visible
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "shown"),
     [
         ("plain and naïve, 東京, <b>", "plain and naïve, 東京, <b>"),
         ("a\nb\tc\x00", r"a\nb\tc\x00"),
@@ -18,18 +18,18 @@ from diglot.text import short_number, visible
         ("", ""),
     ],
 )
-def test_what_does_not_show_is_written_out(text: str, said: str) -> None:
-    assert visible(text) == said
+def test_invisible_characters_become_escapes(text: str, shown: str) -> None:
+    assert visible(text) == shown
 
 
-def test_what_is_long_is_cut_and_measured() -> None:
+def test_a_long_text_is_cut_and_its_length_is_shown() -> None:
     assert visible("a" * 10, 10) == "a" * 10
     assert visible("a" * 1234, 10) == "aaaaaaaaaa… (1,234 characters)"
     assert visible("\n" * 8, 3) == r"\n\n\n… (8 characters)"
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "shown"),
     [
         (0.0, "0"),
         (0.41, "0.41"),
@@ -42,9 +42,16 @@ def test_what_is_long_is_cut_and_measured() -> None:
         (math.nan, "nan"),
     ],
 )
-def test_numbers_have_three_digits(value: float, said: str) -> None:
-    assert short_number(value) == said
+def test_numbers_have_three_digits(value: float, shown: str) -> None:
+    assert short_number(value) == shown
 
 
 def test_numbers_may_have_fewer_digits() -> None:
     assert short_number(0.4149, 2) == "0.41"
+
+
+def test_numbers_for_json() -> None:
+    assert json_number(0.5) == 0.5
+    names = [json_number(value) for value in (math.nan, math.inf, -math.inf)]
+    assert names == ["NaN", "Infinity", "-Infinity"]
+    assert [float(name) for name in names[1:]] == [math.inf, -math.inf]
