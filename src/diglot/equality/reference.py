@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -16,6 +17,8 @@ from diglot.equality.rounding import coarsest, rounded_anew
 from diglot.equality.sides import ClassifierSide, Run
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from diglot.checkpoints import Checkpoint
     from diglot.equality.cases import Case
     from diglot.equality.stages import Stages
@@ -86,8 +89,10 @@ class ModelReference:
         self,
         checkpoint: Checkpoint,
         backend: str,
-        precision: Precision,
+        precision: Precision = "float32",
         device: str | None = None,
+        *,
+        model: PreTrainedModel | None = None,
     ) -> None:
         """Load the checkpoint in the backend, in PyTorch, and in PyTorch in float64.
 
@@ -96,20 +101,30 @@ class ModelReference:
             backend: the backend whose results are the reference.
             precision: the dtype of the parameters.
             device: the device of the backend; PyTorch in float64 always runs on the CPU.
+            model: the checkpoint's PyTorch model on the CPU, if it is loaded already. Then the
+                backend must be PyTorch's, nothing is read from disk, and the float64 model is a
+                copy of this model.
 
         Raises:
             BackendError: the backend is unknown, not installed, or lacks the device.
             CheckpointError: the checkpoint cannot be read or used.
         """
         load = partial(TorchBackend.load, checkpoint, device="cpu")
-        loaded: Any = backends.require(backend).load(checkpoint, precision=precision, device=device)
+        if model is None:
+            loaded: Any = backends.require(backend).load(
+                checkpoint, precision=precision, device=device
+            )
+            double = load(precision="float64")
+        else:
+            loaded = _backend(checkpoint, model)
+            double = _backend(checkpoint, copy.deepcopy(model).double())
         self.side = ClassifierSide.of(checkpoint, loaded)
         self.name, self.labels, self.forms = backend, checkpoint.labels, self.side.forms
         torch = loaded if isinstance(loaded, TorchBackend) else load(precision=precision)
         self._torch_side = ClassifierSide.of(checkpoint, torch)
         self.model = torch.model
         self.stages = _Remembered(self.side.run)
-        self.truth = _Remembered(ClassifierSide.of(checkpoint, load(precision="float64")).run)
+        self.truth = _Remembered(ClassifierSide.of(checkpoint, double).run)
 
     def expected(self, case: Case) -> Expected:
         """The backend's results for an input.
@@ -140,6 +155,17 @@ class ModelReference:
     def close(self) -> None:
         """Close the backend."""
         self.side.close()
+
+
+def _backend(checkpoint: Checkpoint, model: PreTrainedModel) -> TorchBackend:
+    import torch
+
+    return TorchBackend(
+        model,
+        torch.device("cpu"),
+        outputs=checkpoint.head.outputs,
+        max_tokens=checkpoint.max_tokens,
+    )
 
 
 class _Remembered:
