@@ -299,6 +299,32 @@ class TextClassifier:
         """
         return self._outputs(texts, text_pairs, tokenizer_options).raw["logits"]
 
+    def outputs(
+        self,
+        texts: str | Sequence[str] | Mapping[str, Any],
+        text_pairs: str | Sequence[str] | None = None,
+        *,
+        function_to_apply: str | None = None,
+        **tokenizer_options: Any,
+    ) -> Outputs:
+        """The second and third step: the model's outputs and their scores, without hidden states.
+
+        Texts are divided into batches as in a call. :meth:`logits` and :meth:`probabilities` return
+        one part of the result.
+
+        Args:
+            texts: as in :meth:`logits`.
+            text_pairs: as in :meth:`logits`.
+            function_to_apply: as in a call.
+            **tokenizer_options: as in :meth:`logits`.
+
+        Raises:
+            InputError: as in :meth:`logits`.
+            BackendError: the model could not be run.
+        """
+        function = self._named(function_to_apply) or self._function
+        return self._outputs(texts, text_pairs, tokenizer_options, function)
+
     def hidden_states(
         self,
         texts: str | Sequence[str] | Mapping[str, Any],

@@ -9,7 +9,6 @@ that has either.
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -50,7 +49,7 @@ def _registered(name: str) -> str:
 
 def _device(name: str) -> str:
     """Check that a registered backend may have such a device."""
-    if not any(re.fullmatch(form.replace("N", r"\d+"), name) for form in backends.devices()):
+    if not any(backends.find(backend).has_device(name) for backend in backends.names()):
         raise ValueError(f"no registered backend has a device {name!r}")
     return name
 

@@ -12,7 +12,7 @@ from tests.parity import results
 from diglot.equality.cases import Case
 from diglot.errors import InputError
 from diglot.parity import BUDGET, LENIENT, STRICT, Tolerance, checks
-from diglot.parity.failing_case import Replay
+from diglot.parity.failing_case import FailingCase
 from diglot.parity.result import Change
 
 ENCODED = Case("mine", encoding={"input_ids": np.array([[1]]), "attention_mask": np.array([[1]])})
@@ -37,14 +37,16 @@ def asked(monkeypatch):
 @pytest.fixture
 def _usual_way_alone(monkeypatch):
     """Recording a model takes seconds, and is another test's business."""
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+    monkeypatch.setattr("diglot.equality.sides.ClassifierSide.other_runs", lambda side: {})
 
 
 @pytest.fixture
 def kept(tmp_path, tiny):
     """A file with an input that cannot be equal: no error at all is allowed."""
     none = Tolerance(absolute=0.0)
-    said = Replay(str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED)
+    said = FailingCase(
+        str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED
+    )
     return said.write(tmp_path / "kept")
 
 

@@ -73,7 +73,7 @@ def test_a_check_against_a_record(run, tiny, own, tmp_path):
     assert said.startswith(f"torch against torch as recorded, {tiny}, float32: equal")
 
     made = read(file)
-    logits = made.entries[0].stages["logits"]
+    logits = made.entries[0].outputs["logits"]
     for one in (logits.values, logits.truth):
         one += 1
     write(made, file)

@@ -33,7 +33,7 @@ def _quick(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
     # What the command line sets for itself, so that it is taken back after the test.
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+    monkeypatch.setattr("diglot.equality.sides.ClassifierSide.other_runs", lambda side: {})
 
 
 def test_the_commands_lead_from_one_to_the_next(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_the_commands_lead_from_one_to_the_next(tmp_path: Path) -> None:
         elif "pip install" not in command:
             run(command)
     written = {"report.html", "check.xml", "reviews.ledger", "new.ledger"}
-    assert written <= {one.name for one in tmp_path.iterdir()}
+    assert written <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_the_tests_pass(pytester: pytest.Pytester) -> None:
@@ -54,7 +54,10 @@ def test_the_tests_pass(pytester: pytest.Pytester) -> None:
     for number, block in enumerate(blocks("python")):
         (folder / f"test_block_{number}.py").write_text(block, encoding="utf-8")
     # In a process of its own, for what a pytest within another imports is lost after it.
-    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    pytester.makeconftest(
+        "from diglot.equality.sides import ClassifierSide\n"
+        "ClassifierSide.other_runs = lambda side: {}\n"
+    )
     done = pytester.runpytest_subprocess("--diglot-examples=3", "--diglot-update-ledger")
     done.assert_outcomes(passed=5)
     done.stdout.fnmatch_lines(["diglot: 3 checks, 3 equal, *"])

@@ -373,7 +373,10 @@ def test_workers_of_xdist_are_summed_up(pytester, monkeypatch):
 def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
     # To run PyTorch in its other ways takes long, and is not what this is about.
-    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    pytester.makeconftest(
+        "from diglot.equality.sides import ClassifierSide\n"
+        "ClassifierSide.other_runs = lambda side: {}\n"
+    )
     pytester.makepyfile(f"""
         from tests.parity.fakes import Faulty, changed
 
@@ -384,8 +387,8 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
             found = checkpoints.find({str(tiny)!r})
             cases = [Case("mine", ("a b",))]
             parity.check(found, "torch", cases=cases)
-            off = lambda stages, _: changed(stages, "logits", stages["logits"] + 0.5)
-            parity.check(found, Faulty(found, says=off), cases=cases)
+            off = lambda stages, _: changed(stages, "logits", stages.outputs["logits"] + 0.5)
+            parity.check(found, Faulty(found, answers=off), cases=cases)
     """)
     # In a process of its own, for what a pytest within another imports is lost after it.
     done = pytester.runpytest_subprocess()

@@ -7,6 +7,7 @@ other code compares a backend's name.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -87,6 +88,11 @@ class Backend(Model):
 
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     """The names of the devices that :meth:`load` may take; an ``N`` stands for any number."""
+
+    @classmethod
+    def has_device(cls, name: str) -> bool:
+        """Whether :attr:`devices` has a form of that name; the machine may lack the device."""
+        return any(re.fullmatch(form.replace("N", r"\d+"), name) for form in cls.devices)
 
     @classmethod
     @abstractmethod

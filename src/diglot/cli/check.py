@@ -91,14 +91,14 @@ def check(
     if report is not None:
         extras.require("parity", "altair", "jinja2", "vl_convert")
     from diglot.parity import sides_by_name
-    from diglot.parity.failing_case import Replay
+    from diglot.parity.failing_case import FailingCase
 
     rule = checking.rule(strict, lenient, tolerance)
     own = checking.own(texts, input_format, column, pair_column)
     loading.import_tensorflow()
     extra: dict[str, Any] = {"examples": examples, "texts": own, "seed": seed}
     if again is not None:
-        kept = Replay.read(again)
+        kept = FailingCase.read(again)
         checkpoint = checkpoint or kept.checkpoint
         against, reference = against or kept.against, reference or kept.reference
         precision, rule = precision or kept.precision, rule or kept.tolerance

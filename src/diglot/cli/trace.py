@@ -63,13 +63,13 @@ def trace(
 
     from diglot import checkpoints, files, settings
     from diglot.equality.cases import Case
-    from diglot.parity.failing_case import Replay
+    from diglot.parity.failing_case import FailingCase
     from diglot.preprocessing import CheckpointEncoder
 
     if bool(texts) == (again is not None):
         raise typer.BadParameter("give --text, once or more, or --replay")
     if again is not None:
-        kept = Replay.read(again)
+        kept = FailingCase.read(again)
         checkpoint, precision = checkpoint or kept.checkpoint, precision or kept.precision
         case = kept.case
     else:

@@ -1,4 +1,4 @@
-"""What moved between two ledgers, of numbers made by hand."""
+"""The differences between two ledgers of known numbers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ OTHER = Case("by hand", ("another",))
 
 
 def moves(found: LedgerDiff) -> dict[str, Any]:
-    return {one.stage: one for one in found.moves}
+    return {move.stage: move for move in found.moves}
 
 
 def test_nothing_moved() -> None:
     found = diff(ledger(), ledger())
     assert found.within
     assert (found.changes, found.flips, found.refused) == ((), (), ())
-    assert [one.stage for one in found.moves] == list(result.STAGES)
-    assert {(one.judged, one.moved, one.beyond, one.largest) for one in found.moves} == {
+    assert [move.stage for move in found.moves] == list(result.STAGES)
+    assert {(move.judged, move.moved, move.beyond, move.largest) for move in found.moves} == {
         (1, 0, 0, 0.0)
     }
     assert str(found).splitlines()[0] == "nothing moved beyond the tolerance"
@@ -36,14 +36,14 @@ def test_nothing_moved() -> None:
 @pytest.mark.parametrize(
     ("by", "ratio", "within"), [(0.25, 0.5, True), (0.5, 1.0, True), (0.75, 1.5, False)]
 )
-def test_a_move_is_a_share_of_what_is_allowed(by: float, ratio: float, within: bool) -> None:
-    # Of logits alone: what they were made into stands as it was.
+def test_the_ratio_is_a_share_of_the_limit(by: float, ratio: float, within: bool) -> None:
+    # Only the logits move; the probabilities stay.
     old, new = entry(), entry()
-    stages = dict(new.stages)
-    logits = stages["logits"]
-    stages["logits"] = replace(logits, values=logits.values + np.array([[0, by], [0, 0]], "f4"))
+    logits = new.outputs["logits"]
+    moved_logits = replace(logits, values=logits.values + np.array([[0, by], [0, 0]], "f4"))
+    new = replace(new, outputs={**new.outputs, "logits": moved_logits})
     half = Tolerance(absolute=0.5)
-    found = diff(ledger(old, tolerance=half), ledger(replace(new, stages=stages), tolerance=half))
+    found = diff(ledger(old, tolerance=half), ledger(new, tolerance=half))
     moved = moves(found)["logits"]
     assert (moved.judged, moved.moved, moved.beyond) == (1, 1, int(not within))
     assert (moved.largest, moved.ratio) == (by, ratio)
@@ -59,13 +59,13 @@ def test_the_old_tolerance_counts() -> None:
 
 @pytest.mark.parametrize(("hidden", "within"), [(1.003, True), (1.005, False)])
 def test_an_error_may_be_four_times_the_recorded_one(hidden: float, within: bool) -> None:
-    # The recorded numbers themselves are exact: the error was that of other roundings.
+    # The recorded numbers are exact; the error is that of other roundings.
     assert diff(ledger(entry(error=1e-3)), ledger(entry(hidden=hidden))).within is within
 
 
 def test_each_stage_has_its_own_row() -> None:
     found = diff(ledger(), ledger(entry(hidden=1.5, ids=[[2, 7, 4], [2, 3, 0]])))
-    # Of other ids, hidden states are not comparable.
+    # The hidden states of other ids are not comparable.
     assert {name: one.judged for name, one in moves(found).items()} == {
         result.ENCODING: 1,
         result.HIDDEN_STATES: 0,
@@ -87,7 +87,7 @@ def test_the_largest_of_several_inputs() -> None:
     assert (moved.judged, moved.moved, moved.beyond, moved.largest) == (2, 2, 2, 2.0)
 
 
-def test_labels_that_flip_are_shown_excused_or_not() -> None:
+def test_flips_are_shown_excused_or_not() -> None:
     new = [[-0.25, 1.5], LOGITS[1]]
     found = diff(ledger(), ledger(entry(case=OTHER), entry(new)))
     (flip,) = found.flips
@@ -97,47 +97,47 @@ def test_labels_that_flip_are_shown_excused_or_not() -> None:
     assert flip.margin == pytest.approx(np.tanh(1.75 / 2), rel=1e-6)
     assert not found.within
     excused = diff(ledger(tolerance=Tolerance(absolute=2.0)), ledger(entry(new)))
-    assert [one.excused for one in excused.flips] == [True]
+    assert [flip.excused for flip in excused.flips] == [True]
     assert excused.within
     assert "label flips: 1, 1 of them within the tolerance" in str(excused)
 
 
 def test_labels_in_another_order_flip() -> None:
     found = diff(ledger(), ledger(labels=LABELS[::-1]))
-    assert [(one.row, one.excused) for one in found.flips] == [(0, False), (1, False)]
+    assert [(flip.row, flip.excused) for flip in found.flips] == [(0, False), (1, False)]
     assert not found.within
 
 
-def test_what_is_not_finite_in_one_alone_moved() -> None:
+def test_a_number_that_is_finite_in_one_ledger_only_has_moved() -> None:
     broken = [[np.nan, -0.25], LOGITS[1]]
     with np.errstate(invalid="ignore"):
         found = diff(ledger(), ledger(entry(broken)))
     assert moves(found)[result.LOGITS].largest == np.inf
     assert not found.within
-    assert '"largest": "inf"' in json.dumps(found.facts(), allow_nan=False)
+    assert '"largest": "Infinity"' in json.dumps(found.facts(), allow_nan=False)
 
 
-def test_inputs_of_one_alone() -> None:
+def test_inputs_of_one_ledger_only() -> None:
     old, new = ledger(entry(), entry(case=OTHER)), ledger(entry())
     found = diff(old, new)
-    assert [one.texts for one in found.only_old] == [("another",)]
+    assert [case.texts for case in found.only_old] == [("another",)]
     assert (found.only_new, found.within) == ((), True)
     found = diff(new, old)
-    assert ([one.texts for one in found.only_new], found.only_old) == ([("another",)], ())
+    assert ([case.texts for case in found.only_new], found.only_old) == ([("another",)], ())
     assert "only in the new ledger: 1 inputs" in str(found)
 
 
-def test_an_input_is_the_same_wherever_it_comes_from() -> None:
+def test_the_origin_of_an_input_does_not_matter() -> None:
     renamed = replace(entry().case, origin="own texts")
     assert diff(ledger(), ledger(entry(case=renamed))).only_old == ()
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_what_one_refuses_moved(turned: bool) -> None:
-    refusing = ledger(Entry(entry().case, {}, {}, "it has no tokens"))
+def test_a_refusal_in_one_ledger_only_is_a_move(turned: bool) -> None:
+    refusing = ledger(Entry(entry().case, {}, refused="it has no tokens"))
     pair = (refusing, ledger()) if turned else (ledger(), refusing)
     found = diff(*pair)
-    assert [one.texts for one in found.refused] == [("good", "bad")]
+    assert [case.texts for case in found.refused] == [("good", "bad")]
     assert not found.within
     assert diff(refusing, refusing).within
 
@@ -149,7 +149,7 @@ def test_facts_that_changed() -> None:
         seed=8,
     )
     found = diff(ledger(), new)
-    assert {(one.what, one.old, one.new) for one in found.changes} == {
+    assert {(change.what, change.old, change.new) for change in found.changes} == {
         ("config.json", "0" * 64, "2" * 64),
         ("seed", "7", "8"),
         ("torch", "2.13.0", "2.14.0"),
@@ -168,8 +168,10 @@ def test_it_becomes_json() -> None:
     assert facts["moves"][1]["largest"] == 0.5
 
 
-def test_what_cannot_be_compared() -> None:
-    with pytest.raises(LedgerError, match="recorded in float32 and in float64"):
+def test_ledgers_that_cannot_be_compared() -> None:
+    with pytest.raises(
+        LedgerError, match="recorded in float32 for text-classification and in float64"
+    ):
         diff(ledger(), ledger(precision="float64"))
     with pytest.raises(LedgerError, match="no input in common; record both with the same --seed"):
         diff(ledger(), ledger(entry(case=OTHER)))
