@@ -19,7 +19,7 @@ from diglot import checkpoints, tokenization
 from diglot.endpoints.model import Description
 from diglot.lowering import record
 from diglot.parity import BUDGET
-from diglot.serving import export, proof
+from diglot.serving import compiled_tokenizer, export, proof
 from diglot.serving.signatures import Servable
 
 from .fault import Fault
@@ -52,12 +52,17 @@ class Exported:
 
         with (
             tempfile.TemporaryDirectory() as scratch,
-            mock.patch.object(proof, "prove", return_value=_UNPROVEN),
-            mock.patch.object(proof.strings, "mismatch", return_value=None),
-            mock.patch.object(proof, "STRINGS", 1),
+            mock.patch.object(compiled_tokenizer.proof, "mismatch", return_value=None),
             mock.patch.object(self.owner, self.function, function),
         ):
-            yield export(ground.path, scratch, name="faulty", require_text=True).path
+            yield export(
+                ground.path,
+                scratch,
+                name="faulty",
+                require_text=True,
+                strings=1,
+                prove=lambda *_: _UNPROVEN,
+            ).path
 
 
 _servable = partial(Exported, Servable)

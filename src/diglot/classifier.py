@@ -121,8 +121,10 @@ class TextClassifier:
 
         Args:
             checkpoint: a directory or a hub id; the default is the one that diglot ships. The
-                folder of an export is run by TensorFlow alone, whatever backend is configured.
-            backend: ``"torch"``, ``"tensorflow"`` or another registered name.
+                folder of an export is run by TensorFlow alone, whatever backend is configured. A
+                folder that has a ``config.json`` too is a checkpoint.
+            backend: ``"torch"``, ``"tensorflow"`` or another registered name; ``"saved_model"``
+                runs the export in a folder, whatever else is there.
             revision: a branch, tag or commit of a hub id.
             precision: the dtype of the parameters; ``"float32"`` unless configured.
             device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; the fastest there is unless configured.
@@ -140,14 +142,14 @@ class TextClassifier:
         """
         chosen = settings.load(
             checkpoint=checkpoint,
-            backend=backend,
+            backend=None if backend == layout.BACKEND else backend,
             precision=precision,
             device=device,
             batch_size=batch_size,
         )
-        if chosen.checkpoint is not None and layout.is_export(chosen.checkpoint):
+        if chosen.checkpoint is not None and layout.opens_as_export(chosen.checkpoint, backend):
             fixed = {
-                "backend": backend,
+                "backend": None if backend == layout.BACKEND else backend,
                 "revision": revision,
                 "precision": precision,
                 "device": device,
@@ -160,6 +162,10 @@ class TextClassifier:
                 )
             return cls(
                 *exported.open_export(chosen.checkpoint), batch_size=chosen.batch_size, **defaults
+            )
+        if backend == layout.BACKEND:
+            raise InputError(
+                f"the backend {backend!r} runs an export; give the folder that diglot export wrote"
             )
         kind = backends.require(chosen.chosen_backend())
         found = checkpoints.find(

@@ -1,7 +1,8 @@
-"""Nothing half-written ever shows: what is new is written beside, and renamed into place."""
+"""Atomic writes: new files are written in a hidden sibling folder, and renamed into place."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -10,30 +11,59 @@ from contextlib import contextmanager
 from errno import EISDIR
 from pathlib import Path
 
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """A hidden, empty sibling folder to write in; it is gone at the end, whatever happens.
+    """Creates a hidden, empty sibling folder of a path, and removes it at the end.
 
-    A parent that had to be made for it, and in which nothing has come to stay, goes with it.
+    Parent folders that were created for it, and that are still empty at the end, are removed too.
     """
-    new = not target.parent.exists()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    created = _create(target.parent)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        if new and not any(target.parent.iterdir()):
-            target.parent.rmdir()
+        for folder in created:
+            if any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Holds a lock on a folder, which one process at a time can hold; waits for it.
+
+    The lock leaves no file behind, and ends with the process. A file system without locks is used
+    without one, after a warning.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            log.warning("cannot lock %s (%s); let one process write there", folder, error)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
 def replacing_file(target: Path) -> Iterator[Path]:
-    """A path to write to that becomes ``target`` at the end; after an error, nothing changes.
+    """Yields a path to write to, which becomes ``target`` at the end; an error changes nothing.
 
-    What a link points to is replaced, not the link, and keeps who may read and write it. A device
-    or a pipe has nothing to keep, and is written to as it is.
+    If the target is a link, the file that it points to is replaced; its permissions stay. A device
+    or a pipe is written to directly.
 
     Raises:
         IsADirectoryError: the target is a folder.
@@ -54,10 +84,10 @@ def replacing_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def filling_directory(target: Path) -> Iterator[Path]:
-    """A folder to write in whose files are moved to ``target`` at the end, one by one.
+    """Yields a folder to write in, whose files are moved to ``target`` at the end, one by one.
 
-    A new folder appears whole. In one that exists, files of the same name are replaced, each at
-    once, and others stay.
+    A new target appears with all its files at once. In a target that exists, each file of the same
+    name is replaced atomically, and other files stay.
     """
     with beside(target) as scratch:
         written = scratch / target.name
@@ -68,3 +98,14 @@ def filling_directory(target: Path) -> Iterator[Path]:
         else:
             for file in sorted(written.iterdir()):
                 os.replace(file, target / file.name)
+
+
+def _create(folder: Path) -> list[Path]:
+    """Create a folder with its parents; returns the new folders, the innermost first."""
+    missing = []
+    for parent in (folder, *folder.parents):
+        if parent.exists():
+            break
+        missing.append(parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing

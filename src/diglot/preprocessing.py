@@ -154,9 +154,9 @@ def model_inputs(
             f"the encoding cannot become NumPy arrays ({error}); pad it to one length, and"
             " bring its tensors to the CPU"
         ) from error
-    for name, array in arrays.items():
+    for key, array in arrays.items():
         if array.dtype.kind not in "iub":
-            raise InputError(f"{name} must hold whole numbers, not {array.dtype}")
+            raise InputError(f"{key} must hold whole numbers, not {array.dtype}")
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     shape = shapes.get("input_ids", [])
     if len(shape) != 2 or 0 in shape or any(other != shape for other in shapes.values()):
@@ -204,14 +204,8 @@ class CheckpointEncoder:
 
     @cached_property
     def pads(self) -> bool:
-        """Whether texts of different length can share a batch.
-
-        They cannot if the tokenizer has no pad token, or if the model does not know that token as
-        padding: decoders look for the last token that is not padding, and models like RoBERTa count
-        positions by it.
-        """
-        known = self.checkpoint.config.get_text_config().pad_token_id
-        return known is not None and self.tokenizer.pad_token_id == known
+        """Whether texts of different length can share a batch; see ``Checkpoint.pad_token``."""
+        return self.checkpoint.pad_token is not None
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The tokenizer's options, by default with truncation to the model's limit.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
     Arrays = Mapping[str, Array]
     Encoding = Mapping[str, NDArray[np.integer[Any]]]
+else:
+    Array = Arrays = Encoding = Any
 
 Precision = Literal["float32", "float64", "float16", "bfloat16"]
 """The dtype of a model's parameters and of its arithmetic."""

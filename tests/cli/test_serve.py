@@ -1,6 +1,7 @@
 """``diglot export``, ``diglot doctor``, and ``diglot classify`` on what they made."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,19 @@ from tests.serving.models import Models
 from tests.serving.server import Server
 
 from diglot.endpoints import layout
-from diglot.serving import proof
+from diglot.serving import exports
 
 
 @pytest.fixture
 def version(run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(proof, "STRINGS", 64)
+    monkeypatch.setattr(exports, "export", partial(exports.export, strings=64))
     done = run("export", tiny, "--to", tmp_path / "models", "--name", "tiny")
     assert done.code == 0, done.err
     assert "answers like its checkpoint" in done.out
-    assert "signatures: classify, encoded, encoded_lengths, serving_default, tokenize" in done.out
+    assert (
+        "signatures: classify, encoded, encoded_lengths, metadata, serving_default, tokenize"
+        in done.out
+    )
     return tmp_path / "models" / "tiny" / "1"
 
 

@@ -13,7 +13,6 @@ from typing import Any
 import grpc
 import numpy as np
 import tensorflow as tf
-from diglot.endpoints.session import Session
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -21,6 +20,8 @@ from tensorflow_serving.apis import (
     model_pb2,
     predict_pb2,
 )
+
+from diglot.endpoints.saved_model import Session
 
 Code = grpc.StatusCode
 CLASSIFY = "tensorflow/serving/classify"
@@ -60,17 +61,17 @@ class Models:
         self._ended: dict[str, dict[int, str]] = {}
         for name, folder in self.folders.items():
             self._loaded[name], self._ended[name] = {}, {}
-            for one in sorted(folder.iterdir()):
+            for version in sorted(folder.iterdir()):
                 try:
-                    self._loaded[name][int(one.name)] = Session(one)
+                    self._loaded[name][int(version.name)] = Session(version)
                 except (OSError, RuntimeError) as error:
-                    self._ended[name][int(one.name)] = str(error)
+                    self._ended[name][int(version.name)] = str(error)
 
     def close(self) -> None:
-        """Give up what was loaded."""
+        """Release all versions."""
         for sessions in self._loaded.values():
-            for one in sessions.values():
-                one._session.close()
+            for session in sessions.values():
+                session.close()
 
     def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Predict, with the filter of outputs."""

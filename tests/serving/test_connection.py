@@ -188,7 +188,7 @@ def test_the_status_tells_of_every_version(open_: Open) -> None:
         ("two", {"a": [1], "b": [1], "c": [1]}, "takes 'a', 'b', not 'a', 'b', 'c'"),
         ("two", {"a": [1.5], "b": [1]}, "'a' of the signature 'two' takes int32, not float64"),
         ("two", {"a": [True], "b": [1]}, "takes int32, not bool"),
-        ("two", {"a": [2**31], "b": [1]}, "takes int32, which 2147483648 to 2147483648 is beyond"),
+        ("two", {"a": [2**31], "b": [1]}, "takes int32, and 2147483648 to 2147483648 is outside"),
         ("two", {"a": [1, 2], "b": [1]}, "same number of rows, not {'a': 2, 'b': 1}"),
         ("two", {"a": [], "b": []}, "no row"),
         ("rows", {"input_ids": [[1, 2], [1]]}, "rows as long as each other"),
@@ -383,9 +383,9 @@ def test_addresses(address: str, model: str | None, version: Any, name: str) -> 
         ("", {"model": "m"}, "no address of a server"),
         ("http://u:p@h", {"model": "m"}, "no address of a server"),
         ("http://h", {}, "names no model"),
-        ("http://h/v1/models/m", {"model": "n"}, "the model 'm', and not 'n'"),
-        ("http://h/v1/models/m/versions/1", {"version": 2}, "the version 1, and not 2"),
-        ("grpc://h/p", {"model": "m"}, "the path /p, which gRPC has not"),
+        ("http://h/v1/models/m", {"model": "n"}, "the model 'm', not 'n'"),
+        ("http://h/v1/models/m/versions/1", {"version": 2}, "the version 1, not 2"),
+        ("grpc://h/p", {"model": "m"}, "the path /p, and gRPC addresses have none; use http://"),
         ("http://h", {"model": "m", "timeout": 0}, "timeout must be more than 0"),
         ("http://h", {"model": "m", "max_batch": 0}, "max_batch 1 or more"),
     ],
@@ -400,7 +400,7 @@ def test_rest_needs_no_tensorflow(server: Server) -> None:
 import sys
 for name in ("tensorflow", "torch", "transformers", "grpc", "tensorflow_serving"):
     sys.modules[name] = None
-from diglot.endpoints.connection import connect
+from diglot.endpoints.address import connect
 print(connect({server.rest!r}, "probe").predict("added", {{"x": [[0, 0]]}})["y"].tolist())
 """
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What is told of a version, healthy and not."""
+"""The findings of the doctor, on healthy and damaged versions."""
 
 import json
 import re
@@ -11,15 +11,14 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from diglot.endpoints import layout
 from diglot.errors import ExportError
-from diglot.serving import doctor
 from diglot.serving.doctor import Examination, Finding, examine
 from diglot.serving.exports import Export
-from diglot.serving.targets import warmup
+from diglot.serving.targets import saved_model_graph, warmup
 
 
-def finding(found: Examination, what: str) -> Finding:
-    (one,) = [each for each in found.findings if each.what == what]
-    return one
+def finding(examination: Examination, what: str) -> Finding:
+    (match,) = [finding for finding in examination.findings if finding.what == what]
+    return match
 
 
 def test_a_healthy_version(exported: Export) -> None:
@@ -31,29 +30,39 @@ def test_a_healthy_version(exported: Export) -> None:
     assert found.signatures["serving_default"].startswith("text string[?] → ")
     assert "label string[?]" in found.signatures["serving_default"]
     assert "MatMul" in found.operators["tensorflow"]
-    assert set(found.operators) <= {"tensorflow", "tensorflow-text"}
+    assert set(found.operators) == {"tensorflow"}
+    assert finding(found, "side effects").level == "ok"
 
 
 def test_an_older_server_may_lack_what_is_newer(exported: Export) -> None:
     found = finding(examine(exported.path, serving="2.11"), "release")
     assert found.level == "warning"
-    assert "TF Serving 2.11 has an older one" in found.says
+    assert "TF Serving 2.11 is older" in found.says
     with pytest.raises(ExportError, match="no release of TF Serving"):
         examine(exported.path, serving="latest")
 
 
-def test_a_changed_file_is_told(exported_copy: Path) -> None:
+def test_a_changed_file_is_reported(exported_copy: Path) -> None:
     labels = exported_copy / layout.LABELS
     labels.write_text("POSITIVE\nNEGATIVE\n")
-    (exported_copy / "stranger.txt").touch()
+    (exported_copy / "other.txt").touch()
     (exported_copy / layout.BATCHING).unlink()
     found = examine(exported_copy)
     assert not found.healthy
     says = finding(found, "provenance").says
     assert "changed: assets.extra/labels.txt" in says
     assert "gone: batching_params.pbtxt" in says
-    assert "new: stranger.txt" in says
-    assert "is not there" in finding(found, layout.BATCHING).says
+    assert "new: other.txt" in says
+    assert "is missing" in finding(found, layout.BATCHING).says
+
+
+@pytest.mark.parametrize("parity", [{"differences": []}, {"differences": None}, [], 1])
+def test_a_forged_record_is_reported(parity: object, exported_copy: Path) -> None:
+    record = exported_copy / layout.PROVENANCE
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"parity": parity}))
+    found = finding(examine(exported_copy), "provenance")
+    assert found.level == "warning"
+    assert "is not a record of diglot: 'parity'" in found.says
 
 
 def test_a_version_that_was_not_proven(exported_copy: Path) -> None:
@@ -102,7 +111,7 @@ def test_batch_sizes_as_others_write_them(exported_copy: Path, text: str, says: 
 
 
 def test_warmups_as_others_write_them(exported_copy: Path) -> None:
-    unnamed = warmup._request("tiny", "", {})
+    unnamed = warmup.request("tiny", "", {})
     several = prediction_log_pb2.PredictionLog()
     several.multi_inference_log.request.tasks.add().model_spec.signature_name = "classify"
     warmup.write(exported_copy / layout.WARMUP, [unnamed, several])
@@ -114,10 +123,13 @@ def test_a_damaged_warmup(exported_copy: Path) -> None:
     path = exported_copy / layout.WARMUP
     path.write_bytes(path.read_bytes()[:-3])
     assert "cannot be read" in finding(examine(exported_copy), "warmup").says
-    log = warmup._request("tiny", "other", {"text": ["a"]})  # type: ignore[dict-item]
+    log = warmup.request("tiny", "other", {"text": ["a"]})  # type: ignore[dict-item]
     warmup.write(path, [log])
-    assert "asks for other, which is no signature" in finding(examine(exported_copy), "warmup").says
-    warmup.write(path, [warmup._request("tiny", "encoded", {})] * 1_001)
+    assert (
+        "asks for other, which the model does not have"
+        in finding(examine(exported_copy), "warmup").says
+    )
+    warmup.write(path, [warmup.request("tiny", "encoded", {})] * 1_001)
     assert "a server takes 1000" in finding(examine(exported_copy), "warmup").says
     path.unlink()
     assert finding(examine(exported_copy), "warmup").level == "note"
@@ -181,6 +193,42 @@ def test_hazards(tmp_path: Path) -> None:
     assert not found.healthy
 
 
+class Reaching(tf.Module):
+    """A model that reaches outside the graph in one of several ways."""
+
+    def __init__(self, way: str, file: Path) -> None:
+        super().__init__()
+        self._way = way
+        self._file = str(file)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "x")])
+    def reaching(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The same texts."""
+        if self._way == "WriteFile":
+            tf.io.write_file(self._file, x[0])
+        elif self._way == "ReadFile":
+            return {"y": tf.io.read_file(x[0])[None]}
+        elif self._way == "MatchingFiles":
+            return {"y": tf.io.matching_files(x)}
+        elif self._way == "PrintV2":
+            tf.print(x)
+        elif self._way == "SaveV2":
+            tf.raw_ops.SaveV2(
+                prefix=self._file, tensor_names=["x"], shape_and_slices=[""], tensors=[x]
+            )
+        return {"y": tf.identity(x)}
+
+
+@pytest.mark.parametrize("way", ["WriteFile", "ReadFile", "MatchingFiles", "PrintV2", "SaveV2"])
+def test_a_model_that_reaches_files_is_reported(way: str, tmp_path: Path) -> None:
+    module = Reaching(way, tmp_path / "file")
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"encoded": module.reaching})
+    found = examine(tmp_path)
+    assert finding(found, "side effects").level == "error"
+    assert f"{way} may read or write files" in finding(found, "side effects").says
+    assert not found.healthy
+
+
 class Foreign(tf.Module):
     """What another program might have written."""
 
@@ -216,7 +264,7 @@ def test_what_diglot_did_not_write(tmp_path: Path) -> None:
     assert found.healthy
     assert found.path == tmp_path / "0000012"
     assert found.signatures["sparse"] == "x float32[...] → y composite[], z composite[]"
-    assert "does not say which TensorFlow" in finding(found, "release").says
+    assert "is not recorded" in finding(found, "release").says
     assert "no 'serving_default'" in finding(found, "signatures").says
     assert "takes a fixed number of rows" in finding(found, "scalar").says
     assert "sparse" not in {one.what for one in found.findings}
@@ -265,7 +313,7 @@ def test_state_is_seen_behind_every_kind_of_output(part: str, tmp_path: Path) ->
     ],
 )
 def test_which_operators_keep_something(operator: str, keeps: bool) -> None:
-    assert (doctor._MUTABLE.fullmatch(operator) is not None) == keeps
+    assert (saved_model_graph.MUTABLE.fullmatch(operator) is not None) == keeps
 
 
 def test_what_is_no_saved_model(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def commands() -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the reader works: what the guide's first commands leave behind."""
+    """The folder in which a reader works, after the guide's first commands."""
     place = tmp_path_factory.mktemp("guide")
     for command in commands():
         if "pip" not in command and "localhost" not in command:
@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Server]:
-    models = {one.name: one for one in (folder / "saved_models").iterdir() if one.is_dir()}
+    models = {path.name: path for path in (folder / "saved_models").iterdir() if path.is_dir()}
     with Server(Models(models)) as running:
         yield running
 
@@ -51,27 +51,30 @@ def run(command: str, place: Path) -> str:
     return done.stdout
 
 
-def test_what_is_exported(folder: Path) -> None:
+def test_the_export(folder: Path) -> None:
     assert (folder / "saved_models" / "models.config").is_file()
     assert (folder / "saved_models" / "diglot-sst2" / "1" / "saved_model.pb").is_file()
 
 
-def test_what_is_asked(folder: Path, server: Server) -> None:
-    asked = [one for one in commands() if "localhost" in one]
-    assert len(asked) == 4
-    answers = [run(one.replace(ADDRESS, server.rest), folder) for one in asked]
+def test_the_requests(folder: Path, server: Server) -> None:
+    requests = [command for command in commands() if "localhost" in command]
+    assert len(requests) == 4
+    answers = [run(command.replace(ADDRESS, server.rest), folder) for command in requests]
     assert "AVAILABLE" in answers[0]
-    assert all("NEGATIVE" in one for one in answers[1:])
+    assert all("NEGATIVE" in answer for answer in answers[1:])
 
 
 def test_the_client(folder: Path, server: Server) -> None:
+    """The guide's own assertions hold."""
     (code,) = blocks("python")
-    names: dict[str, object] = {}
-    exec(code.replace(ADDRESS, server.rest), names)
+    assert code.count("assert") == 2
+    server.seen.clear()
+    exec(code.replace(ADDRESS, server.rest), {})
+    assert any(":predict" in request for request in server.seen)
 
 
-def test_what_docker_is_told_is_there(folder: Path) -> None:
-    (docker,) = [one for one in blocks("text") if "docker run" in one]
+def test_the_files_that_docker_reads(folder: Path) -> None:
+    (docker,) = [block for block in blocks("text") if "docker run" in block]
     assert "/models/models.config" in docker
     listed = (folder / "saved_models" / "models.config").read_text()
     assert 'base_path: "/models/diglot-sst2"' in listed

@@ -1,6 +1,6 @@
 """What a server's own padding does to an encoding, and which signatures do not mind."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,9 @@ def batched(requests: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray
 
 
 @pytest.fixture(scope="module")
-def model(exported: Export) -> SavedModel:
-    return SavedModel(exported.path)
+def model(exported: Export) -> Iterator[SavedModel]:
+    with SavedModel(exported.path) as model:
+        yield model
 
 
 @pytest.fixture(scope="module")

@@ -1,116 +1,173 @@
-"""What the proof of an export sees, and what it lets pass."""
+"""The proof of an export: the differences that it sees, and those that it lets pass."""
 
-import runpy
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from parity_tests.checkpoints import saved
 
-from diglot.endpoints import session
+from diglot import checkpoints
+from diglot.checkpoints import torch_model
+from diglot.endpoints.endpoint import Signature
+from diglot.endpoints.saved_model import SavedModel
 from diglot.equality.rounding import rounded_anew
-from diglot.errors import ExportError
 from diglot.serving import proof
+from diglot.serving.exports import Export
+from diglot.serving.targets.saved_model import SavedModelTarget
+from diglot.serving.targets.target import Choices, Source
 
-LABELS = ["bad", "fair", "good"]
-LOGITS = [[3.0, 1.0, 0.0], [0.0, 2.0, 1.0]]
-# By hand: the exponential of each logit through the sum of its row.
-SOFTMAX = [[0.8437947, 0.1141952, 0.0420101], [0.0900306, 0.6652410, 0.2447285]]
-ENCODING = {"input_ids": [[5, 6, 7], [8, 0, 0]], "attention_mask": [[1, 1, 1], [1, 0, 0]]}
-NUMBERS: dict[str, Any] = {"logits": LOGITS, "probabilities": SOFTMAX}
-ANSWERS: dict[str, dict[str, Any]] = {
-    "encoded": NUMBERS,
-    "encoded_lengths": NUMBERS,
-    "tokenize": ENCODING,
-    "serving_default": {"label": ["bad", "fair"], "score": [0.8437947, 0.6652410], **NUMBERS},
-    "classify": {"classes": [LABELS, LABELS], "scores": SOFTMAX},
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Changed:
+    """The process of a proof, in this process; the outputs of one signature are changed."""
+
+    failure = None
+
+    def __init__(self, folder: Path, signature: str, change: Change) -> None:
+        self._model = SavedModel(folder)
+        self.name = self._model.name
+        self._signature = signature
+        self._change = change
+
+    def signatures(self) -> Mapping[str, Signature]:
+        """The version's own."""
+        return self._model.signatures()
+
+    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The version's answer, changed."""
+        outputs = self._model.predict(signature, inputs)
+        return self._change(outputs) if signature == self._signature else outputs
+
+    def replay_warmup(self) -> int:
+        """Nothing."""
+        return 0
+
+    def __enter__(self) -> "Changed":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._model.close()
+
+
+@pytest.fixture(scope="module")
+def source(lively: Path) -> Source:
+    checkpoint = checkpoints.find(lively)
+    tokenizer: Any = object()  # the proof only asks whether there is one
+    return Source("tiny", checkpoint, torch_model.load(checkpoint), tokenizer)
+
+
+@pytest.fixture
+def prove(
+    exported: Export, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, Change], Sequence[str]]:
+    """A function that proves the export with changed outputs; returns the differences."""
+    monkeypatch.setattr(proof, "_TEXTS", 8)
+
+    def prove(signature: str, change: Change) -> list[str]:
+        def started(target: str, folder: Path) -> Changed:
+            return Changed(folder, signature, change)
+
+        monkeypatch.setattr(proof, "SubprocessEndpoint", started)
+        report = proof.prove(exported.path, source, Choices(), SavedModelTarget())
+        assert report.texts == 8
+        return [str(difference) for difference in report.differences]
+
+    return prove
+
+
+def test_an_unchanged_export_passes(prove: Callable[[str, Change], Sequence[str]]) -> None:
+    assert prove("encoded", dict) == []
+
+
+OUTPUTS = {
+    "encoded": ("logits", "probabilities"),
+    "encoded_lengths": ("logits", "probabilities"),
+    "serving_default": ("label", "score", "logits", "probabilities"),
+    "classify": ("classes", "scores"),
+    "tokenize": ("input_ids", "attention_mask", "token_type_ids"),
 }
-# Of softmax as written above: seven digits.
-SCALE = 10.0
 
 
-def expected(logits: Sequence[Sequence[float]] = LOGITS, function: Any = "softmax") -> Any:
-    numbers = np.array(logits, np.float32)
-    encoding = {name: np.array(value) for name, value in ENCODING.items()}
-    labels = np.array(LABELS[: numbers.shape[1]], object)
-    reference = np.array(logits, np.float64)
-    return proof._Expected(labels, function, encoding, numbers, reference, [numbers], SCALE)
+@pytest.mark.parametrize(
+    ("signature", "output"),
+    [(signature, output) for signature, outputs in OUTPUTS.items() for output in outputs],
+)
+def test_every_output_is_compared(
+    signature: str, output: str, prove: Callable[[str, Change], Sequence[str]]
+) -> None:
+    """An output that is wrong in one row, short of one row, or missing."""
+
+    def wrong(outputs: dict[str, Any]) -> dict[str, Any]:
+        value = outputs[output].copy()
+        if value.dtype != object:
+            value[-1] += np.asarray(1e-3 if value.dtype.kind == "f" else 1, value.dtype)
+        elif value.ndim == 1:
+            value[-1] = {"POSITIVE": "NEGATIVE", "NEGATIVE": "POSITIVE"}[value[-1]]
+        else:
+            value[-1] = value[-1][::-1]
+        return outputs | {output: value}
+
+    for change in (
+        wrong,
+        lambda outputs: outputs | {output: outputs[output][:-1]},
+        lambda outputs: {name: value for name, value in outputs.items() if name != output},
+    ):
+        assert prove(signature, change), change
 
 
-def found(signature: str, outputs: dict[str, Any], held: Any = None) -> list[str]:
-    held = held or expected()
-    differences = held.missing(signature, outputs)
-    for name, value in outputs.items():
-        differences += held.differences(f"{signature}/{name}", value)
-    return [one.name for one in differences]
+@pytest.mark.parametrize("signature", [name for name in OUTPUTS if name != "tokenize"])
+def test_an_unexpected_output_is_refused(
+    signature: str, prove: Callable[[str, Change], Sequence[str]]
+) -> None:
+    differences = prove(signature, lambda outputs: outputs | {"other": np.zeros(8)})
+    assert any("answers with" in difference and "other" in difference for difference in differences)
 
 
-@pytest.mark.parametrize("signature", ANSWERS)
-def test_what_is_right_passes(signature: str) -> None:
-    assert found(signature, ANSWERS[signature]) == []
+def test_a_label_that_does_not_exist_is_a_difference(
+    prove: Callable[[str, Change], Sequence[str]],
+) -> None:
+    labels = np.array(["NEUTRAL"] * 8, object)
+    assert prove("serving_default", lambda outputs: outputs | {"label": labels})
 
 
-OUTPUTS = [(signature, name) for signature, outputs in ANSWERS.items() for name in outputs]
+def test_rounding_is_no_difference(prove: Callable[[str, Change], Sequence[str]]) -> None:
+    def rounded(outputs: dict[str, Any]) -> dict[str, Any]:
+        return {name: np.nextafter(value, np.float32(9)) for name, value in outputs.items()}
+
+    assert prove("encoded", rounded) == []
 
 
-@pytest.mark.parametrize(("signature", "name"), OUTPUTS)
-def test_every_output_is_missed_and_counted(signature: str, name: str) -> None:
-    whole = ANSWERS[signature]
-    what = f"{signature}/{name}"
-    assert found(signature, {key: value for key, value in whole.items() if key != name}) == [what]
-    assert found(signature, whole | {name: whole[name][:1]}) == [what]
-    assert found(signature, whole | {name: []}) == [what]
-    assert found(signature, whole | {name: whole[name][::-1]}) == [what] * (name != "classes")
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("most", [None, 8_192, 24])
+def test_the_proof_of_a_long_context_has_a_budget(
+    most: int | None, pairs: bool, lively: Path
+) -> None:
+    """However long the texts that the model takes, a batch stays small."""
+    checkpoint = checkpoints.find(lively)
+    checkpoint.__dict__["max_tokens"] = most
+    drawn = proof.cases(checkpoint, Choices(pairs=pairs))
+    assert sum(case.rows for case in drawn) == 48
+    lengths = [
+        len(checkpoint.tokenizer(text.text, text.pair)["input_ids"])
+        for case in drawn
+        for text in case.read()
+    ]
+    assert max(case.rows for case in drawn) == 8
+    if most == 24:  # the version itself cuts these
+        assert max(lengths) > 512
+    else:
+        assert 256 < max(lengths) <= 512
 
 
-def test_an_output_that_nobody_knows() -> None:
-    assert found("tokenize", ENCODING | {"position_ids": [[0]]})[0] == "tokenize/position_ids"
-
-
-def test_labels_in_another_order() -> None:
-    outputs = ANSWERS["classify"] | {"classes": [LABELS[::-1]] * 2}
-    assert found("classify", outputs) == ["classify/classes"]
-    outputs = ANSWERS["serving_default"] | {"label": ["bad", "good"]}
-    assert found("serving_default", outputs) == ["serving_default/label"]
-
-
-def test_a_label_matters_only_where_the_margin_is_clear() -> None:
-    held = expected([[1.0, 1.0 + 1e-7, 0.0], [0.0, 2.0, 1.0]])
-    assert held.differences("serving_default/label", ["bad", "fair"]) == []
-    assert held.differences("serving_default/label", ["good", "fair"]) == []  # far below
-    (one,) = held.differences("serving_default/label", ["bad", "bad"])
-    assert "rows [1] are ['bad'], not ['fair']" in str(one)
-
-
-def test_scores_that_are_one_are_tied() -> None:
-    """Both 20 and 30 have the sigmoid 1 in float32, and the first of the best is taken."""
-    held = expected([[20.0, 30.0, 0.0], [0.0, 2.0, 1.0]], "sigmoid")
-    assert held.differences("serving_default/label", ["bad", "fair"]) == []
-    assert held.differences("serving_default/label", ["fair", "fair"]) == []
-    assert held.differences("serving_default/label", ["good", "fair"]) != []
-    # 16.2 is short of 1 by one rounding or two, which another sigmoid need not have.
-    held = expected([[16.2, 30.0, 0.0], [0.0, 2.0, 1.0]], "sigmoid")
-    assert held.differences("serving_default/label", ["bad", "fair"]) == []
-
-
-def test_one_label_alone() -> None:
-    held = expected([[3.0], [-1.0]], "none")
-    assert held.differences("serving_default/label", ["bad", "bad"]) == []
-    assert held.differences("serving_default/label", ["bad", "fair"]) != []
-    assert held.differences("serving_default/score", [3.0, -1.0]) == []
-    assert held.differences("serving_default/score", [0.95, 0.27]) != []
-
-
-def test_a_process_that_was_killed_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    killed = subprocess.CompletedProcess([], -9, "", "")
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: killed)
-    with pytest.raises(ExportError, match="ended by signal 9"):
-        proof._ask(tmp_path, [])
+def test_without_a_pad_token_each_text_is_a_case(tmp_path: Path) -> None:
+    folder = saved("llama", tmp_path / "checkpoint", pad_token_id=None)
+    drawn = proof.cases(checkpoints.find(folder), Choices())
+    assert {case.rows for case in drawn} == {1}
+    assert all(case.texts[0] for case in drawn)  # its tokenizer makes no token of no text
 
 
 class Counts(torch.nn.Module):
@@ -121,31 +178,12 @@ class Counts(torch.nn.Module):
         return x.long()
 
 
-def test_what_is_no_fraction_is_not_rounded() -> None:
+def test_whole_numbers_are_not_rounded() -> None:
     model = torch.nn.Sequential(torch.nn.Identity(), Counts())
-    given = torch.arange(1, 65) + 0.3  # so many that some are rounded otherwise
+    numbers = torch.arange(1, 65) + 0.3  # enough that some are rounded otherwise
     with rounded_anew(model, 0):
-        assert model(given).tolist() == list(range(1, 65))
-        rounded = model[0](given)
-    assert rounded.tolist() != given.tolist()
-    assert (rounded / given - 1).abs().max() <= torch.finfo(torch.float32).eps
-    assert model[0](given).tolist() == given.tolist()
-
-
-def test_what_answers_cannot_import_what_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("torch", "transformers", "keras", "tokenizers")
-    seen = []
-
-    def load(folder: Path) -> None:
-        seen.extend(sys.modules.get(name, "may be imported") for name in names)
-        raise LookupError(folder)
-
-    monkeypatch.setattr(session, "Session", load)
-    monkeypatch.setattr(sys, "argv", ["replay", "1", "requests", "answers"])
-    with monkeypatch.context() as patch:
-        for name in names:
-            patch.setitem(sys.modules, name, SimpleNamespace())  # put back at the end
-        with pytest.raises(LookupError):
-            # Not as a module: pytest rewrites those of a package that brings it a plug-in.
-            runpy.run_path(str(Path(session.__file__).with_name("replay.py")), run_name="__main__")
-    assert seen == [None] * len(names)
+        assert model(numbers).tolist() == list(range(1, 65))
+        rounded = model[0](numbers)
+    assert rounded.tolist() != numbers.tolist()
+    assert (rounded / numbers - 1).abs().max() <= torch.finfo(torch.float32).eps
+    assert model[0](numbers).tolist() == numbers.tolist()

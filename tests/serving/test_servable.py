@@ -3,9 +3,12 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from diglot.endpoints.model import METADATA, Description
+from diglot.heads import SEQUENCE_CLASSIFICATION, Task
 from diglot.serving.signatures import Servable
 from diglot.serving.targets import warmup
 
@@ -22,7 +25,10 @@ class Sums:
     def __call__(self, input_ids: Any, attention_mask: Any) -> dict[str, Any]:
         """Two arrays ``[batch, tokens]`` to logits ``[batch, labels]``."""
         if self.inputs["input_ids"][0] == 1:
-            tf.debugging.assert_equal(attention_mask, tf.constant(1, tf.int64))  # a row alone
+            # A row comes alone, without padding; or as it is, if all of it is masked.
+            same = tf.equal(attention_mask, attention_mask[:, :1])
+            tf.debugging.assert_equal(same, tf.ones_like(same))
+            tf.debugging.assert_greater(tf.size(input_ids), 0)
         total = tf.reduce_sum(input_ids * attention_mask, axis=-1, keepdims=True)
         # Padding is no part of the sum, but the program sees what stands there.
         beyond = tf.reduce_max(input_ids * (1 - attention_mask), axis=-1, keepdims=True)
@@ -51,10 +57,10 @@ def servable(
     program: Any = Sums(labels, 1 if pad is None else None)
     tokenizer: Any = Bytes()
     names = ["PLUS", "MINUS", "NONE"][:labels]
+    task = Task(SEQUENCE_CLASSIFICATION, tuple(names), function)
     found = Servable(
         program,
-        labels=names,
-        function=function,
+        described=Description(task, 24),
         pad=pad,
         tokenizer=tokenizer,
         pairs=pairs,
@@ -64,7 +70,7 @@ def servable(
 
 
 def plain(outputs: dict[str, Any]) -> dict[str, Any]:
-    return {name: one.numpy().tolist() for name, one in outputs.items()}
+    return {name: tensor.numpy().tolist() for name, tensor in outputs.items()}
 
 
 @pytest.mark.parametrize("pad", [PAD, None])
@@ -133,6 +139,39 @@ def test_what_stands_beyond_the_length_is_padding(pad: int | None, ids: Any) -> 
     inside = tf.constant([[1, 0, 0], [4, 5, 6]], ids)
     assert plain(found.encoded(inside, mask))["logits"] == answer["logits"]
     assert found.tokenize(tf.constant(["a"]))["input_ids"].dtype == ids
+
+
+def test_the_description() -> None:
+    answer = plain(getattr(servable("sigmoid", 3), METADATA)(tf.constant([7, 7])))
+    assert len(answer[METADATA]) == 2
+    told = Description.from_json(answer[METADATA][1].decode())
+    assert told == Description(
+        Task(SEQUENCE_CLASSIFICATION, ("PLUS", "MINUS", "NONE"), "sigmoid"), 24
+    )
+
+
+def test_a_row_without_tokens_does_not_fail_the_others() -> None:
+    """The model takes one row at a time. A server may gather the rows of several clients."""
+    alone = servable(pad=None)
+    answer = plain(alone.serving_default(tf.constant(["ab", "", "c"])))
+    assert [answer["logits"][row] for row in (0, 2)] == [[3.0, -3.0], [3.0, -3.0]]
+    assert answer["label"][0] == answer["label"][2] == b"PLUS"
+    for name in ("logits", "probabilities"):
+        assert np.isnan(answer[name][1]).all()
+    assert np.isnan(answer["score"][1])
+    assert np.isnan(plain(alone.serving_default(tf.constant([""])))["logits"]).all()
+
+    ids, lengths = tf.constant([[1, 9], [4, 5]]), tf.constant([0, 2])
+    answer = plain(alone.encoded_lengths(ids, lengths))
+    assert np.isnan(answer["logits"][0]).all()
+    assert answer["logits"][1] == [9.0, -9.0]
+
+
+def test_a_row_that_is_masked_entirely_is_run_as_it_is() -> None:
+    """As PyTorch runs it; the sum of no ids is zero."""
+    ids, mask = tf.constant([[1, 9], [4, 5]]), tf.constant([[0, 0], [1, 0]])
+    answer = plain(servable(pad=None).encoded(ids, mask))
+    assert answer["logits"] == [[0.0, 0.0], [4.0, -4.0]]
 
 
 def test_the_warmup_asks_every_signature_for_what_it_takes() -> None:

@@ -130,6 +130,16 @@ class Checkpoint:
         return min(bounds, default=None)
 
     @cached_property
+    def pad_token(self) -> int | None:
+        """The id that both the tokenizer and the model know as padding; ``None`` without one.
+
+        Texts of different length can share a batch only with such an id: decoders look for the
+        last token that is not padding, and RoBERTa-like models count positions by it.
+        """
+        known: int | None = self.config.get_text_config().pad_token_id
+        return known if known == self.tokenizer.pad_token_id else None
+
+    @cached_property
     def input_names(self) -> tuple[str, ...]:
         """The inputs that the tokenizer gives and the model takes: ids, mask, token types."""
         try:

@@ -36,8 +36,9 @@ def load(
     from diglot.endpoints import layout
 
     os.environ.setdefault(_TRANSFORMERS_LEVEL, "error")
-    chosen = settings.load(checkpoint=model, backend=backend)
-    if chosen.checkpoint is not None and layout.is_export(chosen.checkpoint):
+    named = None if backend == layout.BACKEND else backend
+    chosen = settings.load(checkpoint=model, backend=named)
+    if chosen.checkpoint is not None and layout.opens_as_export(chosen.checkpoint, backend):
         import_tensorflow()
     else:
         import_quietly(chosen.chosen_backend())

@@ -1,4 +1,4 @@
-"""Addresses of servers: what one looks like, and the connection that it stands for."""
+"""Server addresses: their form, and the connections that they lead to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _ADDRESS = re.compile(
     r"(?:(?P<scheme>[a-z]+)://)?(?P<host>[^/?#@\s]+)(?P<prefix>/(?!/)[^?#@\s]*?)??"
     r"(?:/v1/models/(?P<model>[^/:?#\s]+)(?:/versions/(?P<version>\d+))?)?/?"
 )
-# Enough to tell an address from a folder or a name.
+# The shortest form that is neither a folder nor a name.
 _LOOKS_LIKE_ONE = re.compile(r"[a-z]+://.+|[^/\\\s]+:[0-9]+")
 
 
 def is_address(name: str) -> bool:
-    """Whether a name looks like a server's address rather than a folder or a backend."""
+    """Whether a name has the form of a server's address, not of a folder or a backend."""
     return _LOOKS_LIKE_ONE.fullmatch(name) is not None
 
 
@@ -31,35 +31,38 @@ def connect(
     retries: int = 3,
     max_batch: int = MAX_BATCH,
 ) -> Connection:
-    """A connection to one model of a server; nothing is sent yet.
+    """A connection to one model of a server. The function sends nothing.
 
     Args:
         address: ``http://HOST:PORT`` or ``https://…`` for REST, ``grpc://HOST:PORT`` or
-            ``HOST:PORT`` for gRPC without encryption; with ``/v1/models/NAME[/versions/N]`` if you
-            like.
-        model: the model's name, where the address does not have it.
-        version: a number or, as text, a label; the server's newest unless given.
-        timeout: for one attempt, in seconds.
-        retries: how often a request is repeated that failed for no fault of its own: without a
-            connection, without an answer in time, or when the server was not ready.
+            ``HOST:PORT`` for gRPC without encryption; ``/v1/models/NAME[/versions/N]`` may follow.
+        model: the model's name, unless it is part of the address.
+        version: a number, or the text of a label; the server's newest version by default.
+        timeout: the seconds that one attempt may take.
+        retries: the number of further attempts after a failure that is not the request's fault: no
+            connection, no answer in time, or a server that is not ready.
         max_batch: the most rows of one request.
 
     Raises:
-        ServingError: the address is none, or names no model or another one.
+        ServingError: the address has another form, names no model, or contradicts an argument.
     """
     parts = _ADDRESS.fullmatch(address.strip())
     scheme = (parts["scheme"] or "grpc") if parts else ""
     if parts is None or scheme not in ("http", "https", "grpc"):
         raise ServingError(
-            f"{address!r} is no address of a server; it must be like http://localhost:8501 for"
+            f"{address!r} is no address of a server; write it like http://localhost:8501 for"
             " REST, or like grpc://localhost:8500 for gRPC"
         )
     named = unquote(parts["model"]) if parts["model"] else None
     numbered = int(parts["version"]) if parts["version"] else None
     if None not in (named, model) and named != model:
-        raise ServingError(f"the address {address} has the model {named!r}, and not {model!r}")
+        raise ServingError(
+            f"the address {address} has the model {named!r}, not {model!r}; give one of them"
+        )
     if None not in (numbered, version) and numbered != version:
-        raise ServingError(f"the address {address} has the version {numbered}, and not {version}")
+        raise ServingError(
+            f"the address {address} has the version {numbered}, not {version}; give one"
+        )
     name = named or model
     if not name:
         raise ServingError(
@@ -69,7 +72,10 @@ def connect(
     options: dict[str, Any] = {"timeout": timeout, "retries": retries, "max_batch": max_batch}
     if scheme == "grpc":
         if parts["prefix"]:
-            raise ServingError(f"{address!r} has the path {parts['prefix']}, which gRPC has not")
+            raise ServingError(
+                f"{address!r} has the path {parts['prefix']}, and gRPC addresses have none; use"
+                " http:// for a server behind a path"
+            )
         from diglot.endpoints.grpc import GrpcConnection  # needs grpcio
 
         return GrpcConnection(parts["host"], name, chosen, **options)

@@ -1,4 +1,4 @@
-"""Inputs that fit a signature, cut into batches, and the outputs put together again."""
+"""Inputs checked against a signature and cut into batches, and the outputs joined again."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ DTYPES = {
     "DT_UINT64": "uint64",
     "DT_UINT8": "uint8",
 }
-"""TensorFlow's names by those of its protocol buffers. Source: ``types.proto``."""
+"""TensorFlow's names of dtypes by the names in its protocol buffers. Source: ``types.proto``."""
 
 
 def fitted(name: str, signature: Signature, inputs: Mapping[str, Any]) -> Arrays:
     """The inputs as arrays of the dtypes and shapes that a signature takes.
 
     Args:
-        name: the signature's, for messages.
-        signature: what it takes.
+        name: the signature's name, for messages.
+        signature: the signature.
         inputs: arrays or nested lists by name.
 
     Returns:
         Arrays by name; texts as ``bytes`` in arrays of objects.
 
     Raises:
-        InputError: an input is missing, is too much, or has another dtype, rank or size.
+        InputError: an input is missing, unknown, or of another dtype, rank or size.
     """
     if set(inputs) != set(signature.inputs):
         raise InputError(
@@ -78,18 +78,20 @@ def _array(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
 
 
 def _strings(what: str, value: Any) -> NDArray[Any]:
-    # A NumPy string forgets the NULs at its end, and an array of objects does not.
-    given = value.tolist() if isinstance(value, np.ndarray) else value
+    # NumPy's own strings lose the NULs at their end; an array of objects keeps them.
+    nested = value.tolist() if isinstance(value, np.ndarray) else value
     try:
-        array = np.array(given, dtype=object)
+        array = np.array(nested, dtype=object)
     except ValueError as error:
         raise InputError(f"{what} must be a list of texts as long as each other: {error}") from None
     leaves = []
-    for row, one in enumerate(array.flat):
-        if not isinstance(one, str | bytes):
-            raise InputError(f"{what} takes texts, not {type(one).__name__} {one!r:.60}", index=row)
+    for row, text in enumerate(array.flat):
+        if not isinstance(text, str | bytes):
+            raise InputError(
+                f"{what} takes texts, not {type(text).__name__} {text!r:.60}", index=row
+            )
         try:
-            leaves.append(one.encode() if isinstance(one, str) else one)
+            leaves.append(text.encode() if isinstance(text, str) else text)
         except UnicodeEncodeError as error:
             raise InputError(f"{what} has a text that is not UTF-8: {error}", index=row) from None
     encoded = np.empty(len(leaves), dtype=object)
@@ -108,7 +110,7 @@ def _numbers(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
         dtype = np.dtype(expected.dtype)
     except TypeError:
         raise InputError(f"{what} takes {expected.dtype}, which diglot cannot send") from None
-    # What NumPy makes of no elements is float64, whatever was meant.
+    # NumPy makes float64 of an empty list, whatever the caller meant.
     if array.size and array.dtype.kind not in {"i": "iu", "u": "iu", "f": "fiu"}.get(
         dtype.kind, dtype.kind
     ):
@@ -117,23 +119,25 @@ def _numbers(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
         limits = np.iinfo(dtype)
         low, high = int(array.min()), int(array.max())
         if low < limits.min or high > limits.max:
-            raise InputError(f"{what} takes {expected.dtype}, which {low} to {high} is beyond")
+            raise InputError(
+                f"{what} takes {expected.dtype}, and {low} to {high} is outside its range"
+            )
     return array.astype(dtype)
 
 
 def asked(
     arrays: Arrays, most: int, ask: Callable[[Arrays], Arrays], signature: Signature
 ) -> Arrays:
-    """Ask for no more than so many rows at a time, and join the answers.
+    """Ask in several requests of a limited number of rows, and join the answers.
 
     Args:
-        arrays: the inputs, each ``[batch, ...]``; sent as they are where one is a scalar.
+        arrays: the inputs, each ``[batch, ...]``; sent as they are if one of them is a scalar.
         most: the most rows of one request.
-        ask: what answers to one request.
-        signature: what the answers must look like.
+        ask: sends one request.
+        signature: the signature that the answers belong to.
 
     Raises:
-        ServingError: the answers do not look like it.
+        ServingError: the answers cannot be joined.
     """
     if not all(value.ndim for value in arrays.values()):
         return ask(arrays)
@@ -142,16 +146,17 @@ def asked(
         {name: value[first : first + most] for name, value in arrays.items()}
         for first in range(0, rows, most)
     ]
-    answers = [ask(one) for one in batches]
+    answers = [ask(batch) for batch in batches]
     if len(answers) == 1:
         return answers[0]
     joined = {}
     for name in signature.outputs:
-        parts = [one[name] for one in answers]
+        parts = [answer[name] for answer in answers]
         if any(not part.ndim for part in parts) or sum(map(len, parts)) != rows:
             raise ServingError(
-                f"{rows} rows were sent in {len(batches)} requests, and {name!r} does not have as"
-                " many in the answers; the model does not answer row by row. Send fewer at a time"
+                f"{rows} rows were sent in {len(batches)} requests, and the answers have another"
+                f" number of rows in {name!r}; the model does not answer row by row. Send fewer"
+                " rows at a time"
             )
         if len({part.shape[1:] for part in parts}) > 1:
             parts = _as_wide(name, batches, parts, ask)
@@ -165,10 +170,10 @@ def _as_wide(
     parts: Sequence[NDArray[Any]],
     ask: Callable[[Arrays], Arrays],
 ) -> list[NDArray[Any]]:
-    """Fill up outputs ``[rows, tokens]`` at the end as the server would have in one batch.
+    """Pad outputs ``[rows, tokens]`` on the right as the server does within one batch.
 
-    What it fills them up with is seen by asking for a row of the narrowest batch together with the
-    longest of the widest.
+    A further request shows the value of the padding: it holds a row of the narrowest batch together
+    with the longest row of the widest batch.
     """
     if {part.ndim for part in parts} != {2}:
         raise ServingError(
@@ -178,7 +183,7 @@ def _as_wide(
     widths = [part.shape[1] for part in parts]
     narrow, wide = batches[int(np.argmin(widths))], batches[int(np.argmax(widths))]
     size = len(next(iter(wide.values())))
-    # The narrow row takes the place of one of the others, of which that may be the longest.
+    # The narrow row replaces one of the other rows, which may be the longest, so try two of them.
     for others in (slice(0, max(size - 1, 1)), slice(size - 1, size)):
         together = {key: np.concatenate([narrow[key][:1], wide[key][others]]) for key in narrow}
         answer = ask(together)[name]
@@ -198,7 +203,7 @@ def texts(name: str, value: NDArray[Any]) -> NDArray[Any]:
     """An output with its strings as ``str``.
 
     Raises:
-        ServingError: one of them is not UTF-8.
+        ServingError: a string is not UTF-8.
     """
     if value.dtype != object:
         return value

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from diglot.endpoints.endpoint import Signature
 
 MAX_BATCH = 32
-"""The most rows of one request, as the exported ``batching_params.pbtxt`` has it."""
+"""The most rows of one request; the exported ``batching_params.pbtxt`` has the same number."""
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 2.0
-"""Seconds between two attempts; each pause is twice the one before."""
+"""The seconds between two attempts; each pause is twice as long as the last."""
 
 
 class Connection(ABC):
     """One model of a server; satisfies :class:`diglot.endpoints.endpoint.Endpoint`.
 
+    Any number of threads may share a connection.
+
     Attributes:
-        name: its URL, to find in a message.
-        timeout: for one attempt, in seconds.
-        retries: how often a request is repeated that failed for no fault of its own.
-        max_batch: the most rows of one request; what has more is sent in several.
+        name: the model's URL, for messages.
+        timeout: the seconds that one attempt may take.
+        retries: the number of further attempts after a failure that is not the request's fault.
+        max_batch: the most rows of one request; more rows are sent in several requests.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Connection(ABC):
         retries: int = 3,
         max_batch: int = MAX_BATCH,
     ) -> None:
-        """Remember how to ask; nothing is sent yet.
+        """Store the options, without sending anything.
 
         Raises:
             ServingError: a number is out of its range.
@@ -58,24 +60,24 @@ class Connection(ABC):
         self._known: Mapping[str, Signature] | None = None
 
     def signatures(self) -> Mapping[str, Signature]:
-        """The signatures by name, as the server told when it was first asked.
+        """The signatures by name; the server is asked at the first call.
 
-        It is asked anew after a request that did not fit. Signatures with an input of unknown rank
-        are left out, for it is not known how to batch them.
+        After a request that did not fit, the next call asks again. A signature with an input of
+        unknown rank is skipped, because its batch dimension is unknown.
 
         Raises:
-            ServingError: it cannot be asked.
+            ServingError: the server cannot be reached, or has no such model.
         """
         if self._known is None:
             self._known = self._signatures()
         return self._known
 
     def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The outputs of a signature; see :meth:`diglot.endpoints.endpoint.Endpoint.predict`.
+        """Answer one request; see :meth:`diglot.endpoints.endpoint.Endpoint.predict`.
 
         Raises:
             InputError: the inputs do not fit the signature, or the server refuses them.
-            ServingError: it cannot be reached, or cannot answer.
+            ServingError: the server cannot be reached, or cannot answer.
         """
         remembered = self._known is not None
         try:
@@ -84,7 +86,7 @@ class Connection(ABC):
             self._known = None
             if not remembered:
                 raise
-            # The server may have gone over to a version with other signatures.
+            # The server may have loaded a version with other signatures.
             definition, arrays = self._fitted(signature, inputs)
 
         def ask(batch: batches.Arrays) -> batches.Arrays:
@@ -109,13 +111,13 @@ class Connection(ABC):
             For each example its labels and their scores, in the order of the model's labels.
 
         Raises:
-            InputError: there is no example, one is not made of texts, or the server refuses them.
-            ServingError: it cannot be reached, or cannot answer.
+            InputError: there is no example, a feature is not a text, or the server refuses them.
+            ServingError: the server cannot be reached, or cannot answer.
         """
         if not examples:
             raise InputError("there is no example to classify; give one at least")
-        for index, one in enumerate(examples):
-            for name, value in one.items():
+        for index, example in enumerate(examples):
+            for name, value in example.items():
                 if not isinstance(value, str):
                     raise InputError(
                         f"the feature {name!r} takes a text, not {type(value).__name__}"
@@ -126,7 +128,7 @@ class Connection(ABC):
                     value.encode()
                 except UnicodeEncodeError as error:
                     raise InputError(f"{name!r} is not UTF-8: {error}", index=index) from None
-        found = []
+        answers = []
         for first in range(0, len(examples), self.max_batch):
             batch = examples[first : first + self.max_batch]
             answer = self._classify(signature, batch)
@@ -135,8 +137,8 @@ class Connection(ABC):
                     f"{self.name} answered {len(answer)} of {len(batch)} examples; is it TF"
                     " Serving?"
                 )
-            found += answer
-        return found
+            answers += answer
+        return answers
 
     @abstractmethod
     def status(self) -> list[tuple[int, str, str]]:
@@ -148,21 +150,21 @@ class Connection(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Give up the connections to the server."""
+        """Close the connections to the server."""
 
     @abstractmethod
     def _signatures(self) -> dict[str, Signature]:
-        """Ask for the signatures."""
+        """Ask the server for the signatures."""
 
     @abstractmethod
     def _predict(self, name: str, signature: Signature, inputs: batches.Arrays) -> batches.Arrays:
-        """One request."""
+        """Send one request of the Predict API."""
 
     @abstractmethod
     def _classify(
         self, signature: str, examples: list[dict[str, str]]
     ) -> list[list[tuple[str, float]]]:
-        """One request."""
+        """Send one request of the Classify API."""
 
     def _fitted(
         self, signature: str, inputs: Mapping[str, Any]
@@ -178,13 +180,13 @@ class Connection(ABC):
         if set(outputs) != set(signature.outputs):
             raise ServingError(
                 f"{self.name} answered with {', '.join(sorted(outputs))}, where its metadata says"
-                f" {', '.join(sorted(signature.outputs))}; it may just have gone over to another"
+                f" {', '.join(sorted(signature.outputs))}; it may have just loaded another"
                 " version. Ask again"
             )
         return {name: batches.texts(name, outputs[name]) for name in signature.outputs}
 
     def _refused(self, message: str) -> InputError | ServingError:
-        """What became of a request that the server calls invalid."""
+        """The error of a request that the server calls invalid."""
         if "servable version label" in message:
             return self._missing(message)
         # TensorFlow's own messages have several lines.
@@ -192,22 +194,21 @@ class Connection(ABC):
 
     def _missing(self, message: str) -> ServingError:
         return ServingError(
-            f"{self.name} does not exist: {message}. See whether the name and the version are those"
-            " of a folder that the server watches, or of its models.config, and whether it has"
-            " loaded it by now"
+            f"{self.name} does not exist: {message}. Check that a folder that the server watches,"
+            " or its models.config, has this name and version, and that the server has loaded it"
         )
 
     def _timed_out(self, tries: int) -> ServingError:
         return ServingError(
-            f"{self.name} did not answer within {self.timeout:g} s, at {_times(tries)}; give it"
-            " longer (timeout=), send fewer rows at a time (max_batch=), or see whether it is busy"
+            f"{self.name} did not answer within {self.timeout:g} s, at {_times(tries)}; allow"
+            " more time (timeout=), send fewer rows at a time (max_batch=), or check its load"
         )
 
     def _unreachable(self, tries: int, reason: str) -> ServingError:
         return ServingError(
-            f"{self.name} cannot be reached, at {_times(tries)}: {reason}. See whether the server"
-            " runs, and whether that is its port: TF Serving has 8501 for REST (http://) and 8500"
-            " for gRPC (grpc://) unless told otherwise"
+            f"{self.name} cannot be reached, at {_times(tries)}: {reason}. Check that the server"
+            " runs, and that this is its port: TF Serving's default is 8501 for REST (http://) and"
+            " 8500 for gRPC (grpc://)"
         )
 
     def _busy(self, tries: int, message: str) -> ServingError:
@@ -225,9 +226,9 @@ def _times(tries: int) -> str:
 
 
 def path(model: str, version: int | str | None) -> str:
-    """Where a model is below its server, such as ``v1/models/reviews/versions/2``."""
-    found = f"v1/models/{quote(model, safe='')}"
+    """The path of a model on its server, such as ``v1/models/reviews/versions/2``."""
+    place = f"v1/models/{quote(model, safe='')}"
     if version is None:
-        return found
+        return place
     kind = "versions" if isinstance(version, int) else "labels"
-    return f"{found}/{kind}/{quote(str(version), safe='')}"
+    return f"{place}/{kind}/{quote(str(version), safe='')}"

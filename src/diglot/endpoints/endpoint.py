@@ -1,4 +1,4 @@
-"""Whatever answers requests to the signatures of an export: a loaded version, or a server."""
+"""The protocol of an endpoint: anything that answers requests to the signatures of an export."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from diglot.types import Array
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """One input or output of a signature.
+    """The type of one input or output of a signature.
 
     Attributes:
-        dtype: TensorFlow's name of it, such as ``"int32"`` or ``"string"``.
-        shape: ``None`` for a size that may vary.
+        dtype: TensorFlow's name of the dtype, such as ``"int32"`` or ``"string"``.
+        shape: the size of each dimension; ``None`` for a size that may vary.
     """
 
     dtype: str
@@ -25,44 +25,47 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a signature takes and gives, by name."""
+    """The inputs and outputs of a signature, by name."""
 
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
 
 
 class Endpoint(Protocol):
-    """One model that answers by its signatures."""
+    """One model that answers by its signatures.
+
+    Any number of threads may share an endpoint, unless its class says otherwise.
+    """
 
     @property
     def name(self) -> str:
-        """How to call it in a message: a folder, or an address and a model's name."""
+        """The name for messages: a folder, or an address with the model's name."""
         ...
 
     def signatures(self) -> Mapping[str, Signature]:
         """The signatures by name, such as ``"serving_default"``.
 
         Raises:
-            BackendError: it cannot be asked.
+            BackendError: the endpoint cannot be reached.
         """
         ...
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The outputs of a signature.
+    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """Answer one request.
 
         Args:
-            signature: its name.
+            signature: the signature's name.
             inputs: arrays or nested lists by name; texts as ``str``.
 
         Returns:
-            Arrays by name; strings as ``str`` in arrays of objects.
+            The outputs by name; strings as ``str`` in arrays of objects.
 
         Raises:
             InputError: the inputs do not fit the signature.
-            BackendError: it could not be asked, or could not answer.
+            BackendError: the endpoint cannot be reached, or could not answer.
         """
         ...
 
     def close(self) -> None:
-        """Release the session or the connections behind it."""
+        """Release the session or the connections; the endpoint cannot be used afterwards."""
         ...

@@ -43,13 +43,13 @@ _AGAIN = (
 )
 
 _CHANNEL = (
-    # A batch of encodings is more than the 4 MB that gRPC takes unless told otherwise.
+    # A batch of encodings may exceed gRPC's default limit of 4 MB.
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
-    # Otherwise an attempt within a second of a failed one would fail without being made.
+    # With gRPC's own pauses, an attempt within a second after a failure fails without a connection.
     ("grpc.initial_reconnect_backoff_ms", int(1000 * connection.FIRST_PAUSE)),
     ("grpc.max_reconnect_backoff_ms", int(1000 * connection.LONGEST_PAUSE)),
-    # How often is counted here, and told in messages.
+    # The attempts are counted here, for the messages.
     ("grpc.enable_retries", 0),
 )
 
@@ -60,12 +60,12 @@ class GrpcConnection(Connection):
     def __init__(
         self, target: str, model: str, version: int | str | None = None, **options: Any
     ) -> None:
-        """Remember where it is; nothing is sent yet.
+        """Prepare the channel, without sending anything.
 
         Args:
-            target: such as ``localhost:8500``.
+            target: the host and the port, such as ``localhost:8500``.
             model: the model's name.
-            version: a number or, as text, a label; the server's newest unless given.
+            version: a number, or the text of a label; the server's newest version by default.
             **options: see :class:`~diglot.endpoints.connection.Connection`.
 
         Raises:
@@ -94,7 +94,7 @@ class GrpcConnection(Connection):
         ]
 
     def close(self) -> None:
-        """Give up the connections to the server."""
+        """Close the channel."""
         self._channel.close()
 
     def _signatures(self) -> dict[str, Signature]:
@@ -159,7 +159,7 @@ class GrpcConnection(Connection):
         code, message = error.code(), error.details() or error.code().name
         if code is grpc.StatusCode.NOT_FOUND:
             return self._missing(message)
-        # A signature that is not there fails its precondition.
+        # TF Serving answers so to an unknown signature.
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
             return self._refused(message)
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -170,14 +170,14 @@ class GrpcConnection(Connection):
             return self._unreachable(tries, message)
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return ServingError(
-                f"{self.name} is not answered by TF Serving's gRPC API: {message}. See whether the"
-                " address is that of the server and its gRPC port, 8500 unless told otherwise"
+                f"{self.name} is not answered by TF Serving's gRPC API: {message}. Check the"
+                " address and the gRPC port; the default is 8500"
             )
         return self._failed(f"{code.name} {message}")
 
 
 def _too_large(error: Any) -> bool:
-    """Whether a message was beyond a limit, which no repetition changes."""
+    """Whether a message exceeded a limit, so that another attempt would fail too."""
     return "larger than max" in (error.details() or "")
 
 

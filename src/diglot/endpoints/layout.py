@@ -1,4 +1,4 @@
-"""Where an export lives: ``<folder>/<name>/<version>/``, as TF Serving watches it."""
+"""The folders of exports: ``<folder>/<name>/<version>/``, as TF Serving watches them."""
 
 from __future__ import annotations
 
@@ -22,31 +22,51 @@ _NUMBER = re.compile(r"[0-9]+")
 
 
 def versions(folder: Path) -> list[int]:
-    """The versions of a model that are complete, the oldest first."""
-    return sorted(number for number, one in _numbered(folder) if (one / PROGRAM).is_file())
+    """The numbers of a model's complete versions, in ascending order."""
+    return sorted(number for number, path in _numbered(folder) if (path / PROGRAM).is_file())
 
 
 def next_version(folder: Path) -> int:
-    """One more than any number that is taken, complete or not."""
+    """One more than the highest number in use, by a complete version or not."""
     return max((number for number, _ in _numbered(folder)), default=0) + 1
 
 
 def is_export(path: str | os.PathLike[str]) -> bool:
-    """Whether it is a version, whoever has written it, or the folder of a model's versions."""
+    """Whether a folder is a version, or holds versions, written by diglot or any other program."""
     folder = Path(path).expanduser()
     return (folder / PROGRAM).is_file() or bool(versions(folder))
 
 
+def opens_as_export(path: str | os.PathLike[str], backend: str | None) -> bool:
+    """Whether a classifier of this folder runs an export in it, rather than a checkpoint.
+
+    A SavedModel is code. A folder that looks like a checkpoint, such as a cloned repository, must
+    not run one that happens to lie there. So a folder with a ``config.json`` is a checkpoint unless
+    the caller names the backend.
+
+    Args:
+        path: the folder, or a hub id.
+        backend: the backend that the caller names; ``"saved_model"`` runs exports.
+    """
+    if backend == BACKEND:
+        return True
+    return is_export(path) and not (Path(path).expanduser() / "config.json").exists()
+
+
+BACKEND = "saved_model"
+"""The backend's name of a classifier that runs an export in this process."""
+
+
 def version(path: str | os.PathLike[str]) -> Path:
-    """The version that is meant: the folder itself, or the newest in it.
+    """The version in a folder: the folder itself, or the highest number in it.
 
     Raises:
-        ExportError: there is none.
+        ExportError: there is no version.
     """
     folder = Path(path).expanduser()
     if (folder / PROGRAM).is_file():
         return folder
-    complete = [one for one in _numbered(folder) if (one[1] / PROGRAM).is_file()]
+    complete = [(number, path) for number, path in _numbered(folder) if (path / PROGRAM).is_file()]
     if not complete:
         raise ExportError(
             f"{folder} holds no SavedModel: neither a {PROGRAM} nor a numbered folder with one."
@@ -55,18 +75,11 @@ def version(path: str | os.PathLike[str]) -> Path:
     return max(complete)[1]
 
 
-def _numbered(folder: Path) -> list[tuple[int, Path]]:
-    """What has a number for its name, which may begin with zeros: TF Serving takes 007 for 7."""
-    if not folder.is_dir():
-        return []
-    return [(int(one.name), one) for one in folder.iterdir() if _NUMBER.fullmatch(one.name)]
-
-
 def checked_name(name: str) -> str:
-    """The same name, once it is known to be one that a path and a URL can carry.
+    """Return a model's name if a path and a URL can carry it.
 
     Raises:
-        ExportError: it is not.
+        ExportError: they cannot.
     """
     if not _NAME.fullmatch(name):
         raise ExportError(
@@ -74,3 +87,10 @@ def checked_name(name: str) -> str:
             f" or digit, not {name!r}; give one with --name"
         )
     return name
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The entries whose name is a number. TF Serving reads 007 as 7."""
+    if not folder.is_dir():
+        return []
+    return [(int(path.name), path) for path in folder.iterdir() if _NUMBER.fullmatch(path.name)]

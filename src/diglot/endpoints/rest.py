@@ -26,17 +26,17 @@ _NOT_READY = (429, 503, 504)
 
 
 class RestConnection(Connection):
-    """A model by REST."""
+    """A model by REST; see :class:`~diglot.endpoints.connection.Connection`."""
 
     def __init__(
         self, server: str, model: str, version: int | str | None = None, **options: Any
     ) -> None:
-        """Remember where it is; nothing is sent yet.
+        """Prepare the pool of connections, without sending anything.
 
         Args:
-            server: such as ``http://localhost:8501``, with a path if a proxy has one.
+            server: the URL, such as ``http://localhost:8501``; a path may follow.
             model: the model's name.
-            version: a number or, as text, a label; the server's newest unless given.
+            version: a number, or the text of a label; the server's newest version by default.
             **options: see :class:`~diglot.endpoints.connection.Connection`.
 
         Raises:
@@ -61,7 +61,7 @@ class RestConnection(Connection):
             raise self._foreign(f"its status lacks {error}") from error
 
     def close(self) -> None:
-        """Give up the connections to the server."""
+        """Close the connections."""
         self._pool.clear()
 
     def _signatures(self) -> dict[str, Signature]:
@@ -81,7 +81,7 @@ class RestConnection(Connection):
         answer = self._ask("POST", ":predict", {"signature_name": name, "inputs": columns})
         try:
             outputs = answer["outputs"]
-            # A single output comes without its name.
+            # TF Serving sends a single output without its name.
             if len(signature.outputs) == 1:
                 outputs = {next(iter(signature.outputs)): outputs}
             known = signature.outputs
@@ -102,7 +102,7 @@ class RestConnection(Connection):
             raise self._foreign(f"its results lack {error}") from error
 
     def _again(self) -> urllib3.Retry:
-        """When to ask again: never after an answer that a second one would be like."""
+        """The rule of further attempts: none after an answer that would be the same again."""
         return urllib3.Retry(
             total=self.retries,
             other=0,
@@ -111,12 +111,12 @@ class RestConnection(Connection):
             backoff_factor=connection.FIRST_PAUSE,
             backoff_max=connection.LONGEST_PAUSE,
             raise_on_status=False,
-            # A server must not decide for how long a caller waits.
+            # The caller, not the server, decides how long to wait.
             respect_retry_after_header=False,
         )
 
     def _ask(self, method: str, what: str, body: Any = None) -> Mapping[str, Any]:
-        # What JSON has no token for, NaN and Infinity, is written and read as TF Serving does.
+        # JSON has no NaN and no Infinity; TF Serving reads and writes them as Python does.
         payload = None if body is None else json.dumps(body).encode()
         try:
             answer = self._pool.request(
@@ -157,8 +157,8 @@ class RestConnection(Connection):
 
     def _foreign(self, what: str) -> ServingError:
         return ServingError(
-            f"{self.name} is not answered by TF Serving's REST API: {what}. See whether the address"
-            " is that of the server and its REST port, 8501 unless told otherwise"
+            f"{self.name} is not answered by TF Serving's REST API: {what}. Check the address"
+            " and the REST port; the default is 8501"
         )
 
 
@@ -168,7 +168,7 @@ def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
             DTYPES.get(one["dtype"], one["dtype"]),
             (None,)
             if one["tensor_shape"]["unknown_rank"]
-            # JSON has 64-bit integers as strings.
+            # In JSON, 64-bit integers are strings.
             else tuple(
                 None if int(dim["size"]) < 0 else int(dim["size"])
                 for dim in one["tensor_shape"]["dim"]
@@ -183,7 +183,7 @@ def _any_rank(found: Mapping[str, Any]) -> bool:
 
 
 def _columns(value: NDArray[Any]) -> Any:
-    """An input as nested lists; what is no text is base64."""
+    """An input as nested lists; bytes that are no UTF-8 text become base64."""
     if value.dtype != object:
         return value.tolist()
     leaves = np.empty(value.size, dtype=object)
@@ -205,7 +205,7 @@ def _array(expected: Tensor | None, value: Any) -> NDArray[Any]:
         return np.array(value, dtype=np.dtype(expected.dtype))
     found = np.array(value, dtype=object)
     leaves = np.empty(found.size, dtype=object)
-    # Where an output's name ends in _bytes, its strings come as base64.
+    # The strings of an output whose name ends in _bytes come as base64.
     leaves[:] = [
         base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in found.flat
     ]

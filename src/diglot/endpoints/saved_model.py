@@ -1,4 +1,4 @@
-"""A version, loaded into this process, as an endpoint."""
+"""A SavedModel, loaded into this process, as an endpoint."""
 
 from __future__ import annotations
 
@@ -14,31 +14,38 @@ from diglot.errors import BackendError, InputError
 from diglot.quiet import errors_only
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from diglot.types import Array
 
 
 class Session:
-    """A version, loaded by the loader that TF Serving uses.
+    """A SavedModel in a TensorFlow session, loaded as TF Serving loads it.
 
-    TensorFlow's sessions are thread-safe. As a context manager, it closes the session at the end.
+    Any number of threads may share a session. As a context manager, it closes itself at the end.
+
+    Attributes:
+        signatures: TensorFlow's definition of each signature by name.
     """
 
     def __init__(self, folder: Path) -> None:
         import tensorflow as tf
 
         self._graph = tf.Graph()
-        with self._graph.as_default():
-            self._session = tf.compat.v1.Session(graph=self._graph)
-            load = tf.compat.v1.saved_model.loader.load
-            with errors_only(tf.get_logger()):  # it advises another loader, which no server has
+        self._session = tf.compat.v1.Session(graph=self._graph)
+        load = tf.compat.v1.saved_model.loader.load
+        try:
+            # The loader advises to use another one, which no server has.
+            with self._graph.as_default(), errors_only(tf.get_logger()):
                 meta = load(self._session, ["serve"], str(folder))
+        except BaseException:
+            self._session.close()
+            raise
         self.signatures = dict(meta.signature_def)
 
-    def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The outputs of a signature by name."""
+    def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """Compute the outputs of a signature, by name."""
         definition = self.signatures[signature]
         feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-        outputs = {name: one.name for name, one in definition.outputs.items()}
+        outputs = {name: tensor.name for name, tensor in definition.outputs.items()}
         return dict(self._session.run(outputs, feed))
 
     def close(self) -> None:
@@ -53,10 +60,12 @@ class Session:
 
 
 class SavedModel:
-    """An exported version, answered by TensorFlow's own loader and session.
+    """An exported version; satisfies :class:`~diglot.endpoints.endpoint.Endpoint`.
+
+    Any number of threads may share one. As a context manager, it closes itself at the end.
 
     Attributes:
-        name: its folder.
+        name: the name for messages, such as its folder.
     """
 
     def __init__(self, folder: Path, *, name: str | None = None) -> None:
@@ -64,7 +73,7 @@ class SavedModel:
 
         Args:
             folder: the version's folder.
-            name: how to call it in messages; the folder unless given.
+            name: the name for messages; the folder by default.
 
         Raises:
             BackendError: TensorFlow cannot load it.
@@ -72,38 +81,37 @@ class SavedModel:
         self.name = name or str(folder)
         try:
             self._session = Session(folder)
-        except (
-            Exception
-        ) as error:  # TensorFlow raises OSError, ValueError, RuntimeError and its own
+        except Exception as error:  # OSError, ValueError, RuntimeError and TensorFlow's own
             raise BackendError(
                 f"TensorFlow cannot load {folder}: {error}. Look at it with: diglot doctor {folder}"
             ) from error
 
-    def close(self) -> None:
-        """Release the session; nothing can be asked afterwards."""
-        self._session.close()
+    def signatures(self) -> Mapping[str, Signature]:
+        """The signatures by name."""
+        return self._signatures
 
     @cached_property
-    def _known(self) -> dict[str, Signature]:
+    def _signatures(self) -> dict[str, Signature]:
         return {
-            name: Signature(_tensors(one.inputs), _tensors(one.outputs))
-            for name, one in self._session.signatures.items()
+            name: Signature(_tensors(definition.inputs), _tensors(definition.outputs))
+            for name, definition in self._session.signatures.items()
             if not name.startswith("__")
         }
 
-    def signatures(self) -> Mapping[str, Signature]:
-        """The signatures by name."""
-        return self._known
+    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """Answer one request; see :meth:`diglot.endpoints.endpoint.Endpoint.predict`.
 
-    def predict(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """The outputs of a signature; see :meth:`diglot.endpoints.endpoint.Endpoint.predict`."""
+        Raises:
+            InputError: the inputs do not fit the signature.
+            BackendError: TensorFlow failed, for example because memory ran out.
+        """
         import tensorflow as tf
 
-        if signature not in self._known:
+        if signature not in self._signatures:
             raise InputError(
-                f"{self.name} has no signature {signature!r}; it has {', '.join(self._known)}"
+                f"{self.name} has no signature {signature!r}; it has {', '.join(self._signatures)}"
             )
-        if set(inputs) != set(taken := self._known[signature].inputs):
+        if set(inputs) != set(taken := self._signatures[signature].inputs):
             raise InputError(
                 f"the signature {signature!r} of {self.name} takes {', '.join(taken)}, not"
                 f" {', '.join(inputs) or 'nothing'}"
@@ -117,7 +125,21 @@ class SavedModel:
                 f"{self.name} cannot be run here: {error}. Send fewer rows at a time, or look at it"
                 f" with: diglot doctor {self.name}"
             ) from error
-        return {name: _text(value) for name, value in outputs.items()}
+        except RuntimeError as error:
+            raise BackendError(
+                f"{self.name} cannot be run: {error}. It may be closed; open it again"
+            ) from error
+        return {name: _decoded(value) for name, value in outputs.items()}
+
+    def close(self) -> None:
+        """Release the session; the version cannot be used afterwards."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _tensors(infos: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -126,13 +148,13 @@ def _tensors(infos: Mapping[str, Any]) -> dict[str, Tensor]:
     return {
         name: Tensor(
             tf.dtypes.as_dtype(info.dtype).name,
-            tuple(None if one.size < 0 else one.size for one in info.tensor_shape.dim),
+            tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim),
         )
         for name, info in infos.items()
     }
 
 
-def _text(value: NDArray[Any]) -> NDArray[Any]:
+def _decoded(value: Array) -> Array:
     if value.dtype != object:
         return value
-    return np.array([one.decode() for one in value.flat], object).reshape(value.shape)
+    return np.array([text.decode() for text in value.flat], object).reshape(value.shape)

@@ -16,7 +16,7 @@ from diglot.errors import DiglotError
 
 if TYPE_CHECKING:
     from diglot.equality.reference import Expected, Reference
-    from diglot.equality.sides import Side
+    from diglot.equality.sides import Steps
     from diglot.heads import Head
     from diglot.types import Array, Encoding
 
@@ -66,7 +66,7 @@ class Compared:
         return max((measurement.ratio for measurement in self.stages[stage]), default=0.0)
 
 
-def compare(case: Case, tested: Side, reference: Reference, rule: Rule) -> Compared:
+def compare(case: Case, tested: Steps, reference: Reference, rule: Rule) -> Compared:
     """Compare one side with the reference on one input, stage by stage.
 
     An input that only one of the two refuses is a difference.
@@ -110,7 +110,7 @@ def compare(case: Case, tested: Side, reference: Reference, rule: Rule) -> Compa
     )
 
 
-def _refused(case: Case, tested: Side, why: str, rule: Rule) -> Compared:
+def _refused(case: Case, tested: Steps, why: str, rule: Rule) -> Compared:
     """The comparison of an input that the reference refuses."""
     try:
         encoding = case.encoding if case.encoding is not None else tested.encode(case.read())
@@ -125,7 +125,7 @@ def _one_sided(name: str, side: str, why: object) -> Measurement:
     return unmeasured(name, f"only {side} refuses the input: {why}")
 
 
-def _judge_answer(case: Case, tested: Side, expected: Expected, rule: Rule) -> Judgement:
+def _judge_answer(case: Case, tested: Steps, expected: Expected, rule: Rule) -> Judgement:
     """The judgement of the tested side's direct answer to texts; empty without one."""
     try:
         answer = None if case.encoding is not None else tested.answer(case.read())

@@ -29,8 +29,8 @@ Run = Callable[["Encoding"], Stages]
 _BATCH_SIZE = 2
 
 
-class Side(Protocol):
-    """One implementation of a checkpoint, stage by stage.
+class Steps(Protocol):
+    """One implementation of a checkpoint, stage by stage, as a comparison needs it.
 
     Every method raises a :class:`~diglot.errors.DiglotError` for an input that it does not take.
     """
@@ -52,12 +52,16 @@ class Side(Protocol):
         """The arrays for one batch."""
         ...
 
-    def call(self, texts: Sequence[Text]) -> Stages:
-        """The head's outputs for texts, in the batches that a classifier's call makes."""
-        ...
-
     def answer(self, texts: Sequence[Text]) -> Stages | None:
         """The direct answer to texts of a side that has one, such as an export; else ``None``."""
+        ...
+
+
+class Side(Steps, Protocol):
+    """One implementation of a checkpoint, with all that an invariant may ask of it."""
+
+    def call(self, texts: Sequence[Text]) -> Stages:
+        """The head's outputs for texts, in the batches that a classifier's call makes."""
         ...
 
     def other_runs(self) -> Mapping[str, Run]:

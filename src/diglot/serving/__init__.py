@@ -1,4 +1,4 @@
-"""A checkpoint as a SavedModel that TF Serving loads, and the server's answers to texts."""
+"""Exports of checkpoints for TF Serving, and a client of the server."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from diglot.serving.doctor import examine as examine
     from diglot.serving.exports import export as export
 
-# Fetched when first used: a client needs no TensorFlow.
+# Imported at first use: a client by REST needs no TensorFlow, and an export's process no PyTorch.
 _HOMES = {
     "Client": "diglot.serving.client",
     "examine": "diglot.serving.doctor",

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Client(TextClassifier):
     """A text classifier that asks a TF Serving server.
 
-    It is called as any :class:`~diglot.classifier.TextClassifier`, and has the server's own methods
-    too. As a context manager, it closes its connections at the end.
+    It classifies as any :class:`~diglot.classifier.TextClassifier`, and adds the server's own
+    methods. Any number of threads may share a client. As a context manager, it closes its
+    connections at the end.
     """
 
     def __init__(
@@ -33,21 +34,21 @@ class Client(TextClassifier):
         max_batch: int = MAX_BATCH,
         **options: Any,
     ) -> None:
-        """Ask a server what it has.
+        """Connect to a server, and ask it for the model's description.
 
         Args:
-            address: ``http://HOST:8501`` or ``https://…`` for REST, maybe with ``/v1/models/NAME``;
-                ``grpc://HOST:8500`` or ``HOST:8500`` for gRPC.
-            model: the model's name, where the address does not have it.
-            version: a number or, as text, a label; the server's newest unless given.
-            timeout: for one attempt, in seconds.
-            retries: how often an attempt is repeated that failed for no fault of the request.
+            address: ``http://HOST:8501`` or ``https://…`` for REST, ``grpc://HOST:8500`` or
+                ``HOST:8500`` for gRPC; ``/v1/models/NAME`` may follow.
+            model: the model's name, unless it is part of the address.
+            version: a number, or the text of a label; the server's newest version by default.
+            timeout: the seconds that one attempt may take.
+            retries: the number of further attempts after a failure that is not the request's fault.
             max_batch: the most rows of one request.
             **options: ``batch_size``, ``top_k`` and ``function_to_apply`` for every call.
 
         Raises:
             ServingError: the server cannot be reached, or has no such model.
-            BackendError: a current diglot did not export the model.
+            BackendError: no current diglot exported the model.
             BackendNotInstalledError: the extra ``serving`` is missing.
         """
         rest = address.partition("://")[0] in ("http", "https")
@@ -66,7 +67,7 @@ class Client(TextClassifier):
         return self._connection.status()
 
     def metadata(self) -> Mapping[str, Any]:
-        """What each signature takes and gives."""
+        """The inputs and outputs of each signature, by name."""
         return self._connection.signatures()
 
     def predict(
@@ -76,5 +77,12 @@ class Client(TextClassifier):
         return self._connection.predict(signature, inputs)
 
     def classify(self, examples: Sequence[Mapping[str, str]]) -> list[list[tuple[str, float]]]:
-        """Ask the Classify API: each label and its score, of each example's features."""
-        return self._connection.classify([dict(one) for one in examples])
+        """Ask the Classify API for each label and its score.
+
+        Args:
+            examples: the features of each example, such as ``{"text": ...}``.
+
+        Returns:
+            The labels of each example with their scores, in the order of the model's labels.
+        """
+        return self._connection.classify([dict(example) for example in examples])

@@ -1,63 +1,53 @@
-"""What an export says, held against its checkpoint before anyone can ask it."""
+"""The proof of an export: its answers, from a process of its own, compared with the checkpoint's.
+
+The comparison is that of ``diglot check``: :mod:`diglot.equality`, with the same tolerance and the
+same rule for labels.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diglot import heads
-from diglot.checkpoints import torch_model
-from diglot.endpoints import provenance
-from diglot.equality.rounding import rounded_anew
-from diglot.errors import ExportError, TokenizerNotSupportedError
-from diglot.parity import BUDGET, Difference, Tolerance, difference
+from diglot.equality.cases import ENCODINGS, PAIRS, TEXTS, Case
+from diglot.equality.compare import Compared, compare
+from diglot.equality.judge import Rule
+from diglot.equality.reference import Expected, ModelReference
+from diglot.equality.stages import Stages
+from diglot.equality.tolerance import BUDGET, Difference, Tolerance
+from diglot.errors import BackendError
+from diglot.inputs import Text
+from diglot.preprocessing import CheckpointEncoder
+from diglot.serving.subprocess_answers import SubprocessEndpoint
 from diglot.tokenization import proof as strings
 
 if TYPE_CHECKING:
     from diglot.checkpoints import Checkpoint
-    from diglot.tokenization import GraphTokenizer
-    from diglot.types import ScoreFunction
+    from diglot.endpoints.endpoint import Endpoint
+    from diglot.heads import Task
+    from diglot.serving.targets.target import Choices, Source, Target
+    from diglot.types import Array, Encoding
 
-STRINGS = 2_048
-"""How many drawn strings a compiled tokenizer must split as the library does."""
-
-_TEXTS, _BATCH, _PEERS = 48, 8, 2
-# Scores no more roundings apart than this are one: each framework has a sigmoid of its own.
-_TIE = 4
-
-_NUMBERS = ("logits", "probabilities")
-# What each signature must answer with; "tokenize" answers with the model's own inputs.
-_OUTPUTS = {
-    "encoded": _NUMBERS,
-    "encoded_lengths": _NUMBERS,
-    "serving_default": ("label", "score", *_NUMBERS),
-    "classify": ("classes", "scores"),
-}
-
-Arrays = dict[str, NDArray[Any]]
+# The drawn texts; the most of them in one batch; and the most tokens of each. A batch so holds at
+# most 4,096 tokens, whatever the model takes: attention needs memory for the square of a length.
+_TEXTS, _BATCH, _TOKENS = 48, 8, 512
 
 
 @dataclass(frozen=True)
 class Report:
-    """How an export was held against its checkpoint.
+    """The result of the comparison of an export with its checkpoint.
 
     Attributes:
-        texts: how many were drawn.
-        warmups: how many warmup requests were replayed.
-        worst: the largest error of a logit against float64, and PyTorch's own.
-        tolerance: what was allowed.
-        differences: whatever was more; empty where the two are equal.
+        texts: the number of drawn texts.
+        warmups: the number of warmup requests that were replayed.
+        worst: the largest absolute error of a logit against float64, of the export and of PyTorch.
+        tolerance: the allowed error.
+        differences: the outputs that exceed the tolerance; empty if the export matches.
+        flips: the number of labels that differ within the tolerance.
     """
 
     texts: int
@@ -65,9 +55,10 @@ class Report:
     worst: tuple[float, float]
     tolerance: Tolerance
     differences: tuple[Difference, ...]
+    flips: int = 0
 
     def facts(self) -> dict[str, Any]:
-        """The report as JSON has it."""
+        """The report in the form of the provenance."""
         return {
             "texts": self.texts,
             "warmups": self.warmups,
@@ -77,297 +68,248 @@ class Report:
                 "multiple": self.tolerance.multiple,
                 "roundings": self.tolerance.roundings,
             },
-            "differences": [str(one) for one in self.differences],
+            "flips": self.flips,
+            "differences": [str(difference) for difference in self.differences],
         }
 
     def __str__(self) -> str:
-        lines = [f"  {one}" for one in self.differences] or ["  no difference"]
-        ours, theirs = self.worst
+        lines = [f"  {difference}" for difference in self.differences] or ["  no difference"]
+        error, own = self.worst
+        flips = f", {self.flips} labels differ within rounding" if self.flips else ""
         return "\n".join(
             [
                 *lines,
-                f"  {self.texts} texts, {self.warmups} warmup requests; largest error of a logit"
-                f" {ours:.3g}, PyTorch's own {theirs:.3g}",
+                f"  {self.texts} texts, {self.warmups} warmup requests; the largest error of a"
+                f" logit is {error:.3g}, PyTorch's own {own:.3g}{flips}",
             ]
         )
 
 
-def pad_token(found: Checkpoint) -> int | None:
-    """The id that both tokenizer and model know as padding."""
-    known: int | None = found.config.get_text_config().pad_token_id
-    return known if known == found.tokenizer.pad_token_id else None
-
-
-def compiled(found: Checkpoint, *, pairs: bool, seed: int) -> GraphTokenizer:
-    """The checkpoint's tokenizer as a graph, once it splits drawn strings as the library does.
-
-    Raises:
-        TokenizerNotSupportedError: it cannot be compiled, or gives other ids.
-    """
-    import tensorflow as tf
-
-    from diglot.tokenization import compile_tokenizer
-
-    tokenizer = found.tokenizer
-    if not tokenizer.is_fast:
-        raise TokenizerNotSupportedError(
-            f"the tokenizer of {found.name}",
-            "it is written in Python, and has no tokenizer.json to compile",
-            "serve it by its encoded signatures",
-        )
-    graph = compile_tokenizer(
-        json.loads(tokenizer.backend_tokenizer.to_str()),
-        max_length=found.max_tokens,
-        truncation="do_not_truncate" if found.max_tokens is None else "longest_first",
-        truncation_side=tokenizer.truncation_side,
-        padding_length="longest",
-        padding_side="right",
-        pad_token_id=pad_token(found) or 0,
-        pad_token_type_id=tokenizer.pad_token_type_id,
-    )
-    texts = [tf.TensorSpec([None], tf.string)] * (2 if pairs else 1)
-    run = tf.function(graph, input_signature=texts, autograph=False)
-
-    def ours(texts: Sequence[str], seconds: Sequence[str] | None) -> list[list[int]]:
-        encoding = run(*map(tf.constant, (texts,) if seconds is None else (texts, seconds)))
-        lengths = encoding["attention_mask"].numpy().sum(-1)
-        rows = encoding["input_ids"].numpy()
-        return [row[:length].tolist() for row, length in zip(rows, lengths, strict=True)]
-
-    def theirs(texts: Sequence[str], seconds: Sequence[str] | None) -> list[list[int]]:
-        ids: list[list[int]] = _library(found, texts, seconds)["input_ids"]
-        return ids
-
-    vocabulary = sorted(tokenizer.get_vocab())
-    some = (
-        np.random.default_rng(seed).choice(vocabulary, 256).tolist() + tokenizer.all_special_tokens
-    )
-    drawn = strings.texts(seed, STRINGS, some)
-    seconds = drawn[::-1] if pairs else None
-    if mismatch := strings.mismatch(ours, theirs, drawn, seconds):
-        raise TokenizerNotSupportedError(
-            f"the tokenizer of {found.name}",
-            f"compiled, it does not split text as the library does: {mismatch}",
-            "serve it by its encoded signatures, and report this text",
-        )
-    return graph
-
-
-def prove(folder: Path, found: Checkpoint) -> Report:
-    """Hold a version against its checkpoint in PyTorch, on drawn texts.
+def prove(folder: Path, source: Source, choices: Choices, target: Target) -> Report:
+    """Compare a version with its checkpoint in PyTorch, on drawn texts.
 
     Args:
         folder: the version.
-        found: its checkpoint.
+        source: its checkpoint.
+        choices: the options of the export.
+        target: the format of the version.
 
     Raises:
-        ExportError: it could not be loaded or run; the message carries the reason.
+        ExportError: the version could not be loaded or run; the message has the reason.
     """
-    facts = provenance.read(folder)
-    drawn = [one for one in strings.texts(facts["seed"] + 1, _TEXTS) if one.strip()]
-    size = 1 if pad_token(found) is None else _BATCH
-    groups = [drawn[start : start + size] for start in range(0, len(drawn), size)]
-    seconds = [group[::-1] if facts["pairs"] else None for group in groups]
-    encodings = [
-        _arrays(found, group, second) for group, second in zip(groups, seconds, strict=True)
-    ]
-    requests = [
-        list(_requests(facts, group, second, encoding))
-        for group, second, encoding in zip(groups, seconds, encodings, strict=True)
-    ]
-    warmups, answers = _ask(folder, [one for each in requests for one in each])
-    differences: list[Difference] = []
-    worst = np.zeros(2)
-    model: Any = torch_model.load(found, precision=facts["precision"])
-    double: Any = deepcopy(model).double()
-    for each, encoding in zip(requests, encodings, strict=True):
-        expected = _expected(found, facts["function_to_apply"], model, double, encoding)
-        for one in each:
-            outputs = answers.pop(0)
-            differences += expected.missing(one["signature"], outputs)
-            for name, value in outputs.items():
-                differences += expected.differences(f"{one['signature']}/{name}", value)
-            if np.shape(outputs.get("logits", ())) == expected.logits.shape:
-                worst = np.maximum(worst, expected.errors(outputs["logits"]))
-    return Report(
-        len(drawn), warmups, (float(worst[0]), float(worst[1])), BUDGET, tuple(differences)
-    )
-
-
-@dataclass(frozen=True)
-class _Expected:
-    """What PyTorch says of one batch, and how far from it an export may be."""
-
-    labels: NDArray[Any]
-    function: ScoreFunction
-    encoding: Arrays
-    logits: NDArray[Any]
-    reference: NDArray[Any]
-    peers: list[NDArray[Any]]
-    scale: float
-
-    def missing(self, signature: str, outputs: Mapping[str, Any]) -> list[Difference]:
-        """What a signature does not answer with, though it must, and the other way round."""
-        wanted = set(_OUTPUTS.get(signature, self.encoding))
-        return [
-            Difference(f"{signature}/{name}", "it is not among the outputs")
-            for name in sorted(wanted - set(outputs))
-        ] + [
-            Difference(f"{signature}/{name}", "it is an output that nobody knows")
-            for name in sorted(set(outputs) - wanted)
+    drawn = cases(source.checkpoint, choices)
+    reference = _Reference(source)
+    task, pairs = source.description.task, choices.pairs
+    with SubprocessEndpoint(target.name, folder) as endpoint:
+        warmups = endpoint.replay_warmup()
+        text = source.tokenizer is not None
+        routes = [
+            Route(endpoint, task, "encoded", "serving_default" if text else None, pairs=pairs),
+            Route(endpoint, task, "encoded_lengths", "classify" if text else None, pairs=pairs),
         ]
+        compared: list[tuple[Route, Compared]] = []
+        for case in drawn:
+            for route in routes:
+                rule = Rule(
+                    (task.labels, task.labels), BUDGET, reference.rounding, (route.name, "PyTorch")
+                )
+                compared.append((route, compare(case, route, reference, rule)))
+                if endpoint.failure is not None:
+                    raise endpoint.failure
+    return _report(sum(case.rows for case in drawn), warmups, compared, task.head.stages[0].name)
 
-    def differences(self, name: str, value: Any) -> list[Difference]:
-        """What is wrong with one output of one signature."""
-        kind = name.rpartition("/")[2]
-        if kind in self.encoding:
-            wanted = self.encoding[kind].astype(np.int64)
-            found = difference(name, np.array(value, np.int64), wanted)
-        elif kind == "classes":
-            wanted = np.broadcast_to(self.labels, self.logits.shape)
-            same = np.array_equal(np.array(value, object), wanted)
-            said = value[0] if value else "nothing"
-            found = None if same else Difference(name, f"{said} for {self.labels.tolist()}")
-        elif kind == "label":
-            found = self._label(name, np.array(value, object))
-        elif kind == "score":
-            found = self._numbers(name, value, lambda x: self._scores(x).max(-1))
-        elif kind == "logits":
-            found = self._numbers(name, value, lambda x: x)
-        else:
-            found = self._numbers(name, value, self._scores)
-        return [] if found is None else [found]
 
-    def errors(self, logits: Any) -> tuple[float, float]:
-        """The largest error of an export's logits against float64, and of PyTorch's own."""
-        ours, own = np.array(logits, np.float64), self.logits.astype(np.float64)
-        return float(abs(ours - self.reference).max()), float(abs(own - self.reference).max())
-
-    def _scores(self, logits: NDArray[Any]) -> NDArray[Any]:
-        return heads.scores(logits, self.function)
-
-    def _numbers(self, name: str, value: Any, of: Any) -> Difference | None:
-        return difference(
-            name,
-            np.array(value, np.float32),
-            of(self.logits),
-            of(self.reference),
-            peers=[of(peer) for peer in self.peers],
-            scale=self.scale,
+def cases(checkpoint: Checkpoint, choices: Choices) -> list[Case]:
+    """The drawn texts, in batches; one text in each if the checkpoint has no pad token."""
+    texts = strings.texts(choices.seed + 1, _TEXTS)
+    # Transformers' pipeline takes an empty second text for none, where a signature cannot.
+    seconds = [text or "." for text in reversed(texts)] if choices.pairs else [None] * len(texts)
+    rows = [_shortened(Text(*both), checkpoint) for both in zip(texts, seconds, strict=True)]
+    rows = [row for row in rows if _tokens(row, checkpoint)]
+    size = 1 if checkpoint.pad_token is None else _BATCH
+    batches = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [
+        Case(
+            "drawn texts",
+            tuple(row.text for row in batch),
+            tuple(row.pair or "" for row in batch) if choices.pairs else None,
         )
+        for batch in batches
+    ]
 
-    def _label(self, name: str, value: NDArray[Any]) -> Difference | None:
-        """Another label is a difference where the two best are further apart than both errors.
 
-        Labels are ranked by their scores. A sigmoid gives 1 for all logits that are large, so that
-        several may be the best.
+def _tokens(text: Text, checkpoint: Checkpoint) -> int:
+    """The number of tokens of a text, without truncation."""
+    return len(checkpoint.tokenizer(text.text, text.pair, verbose=False)["input_ids"])
+
+
+def _shortened(text: Text, checkpoint: Checkpoint) -> Text:
+    """A text that takes at most 512 tokens; the model's own limit may cut it further.
+
+    A limit of 512 or less is part of the version, so a longer text shows that it truncates.
+    """
+    if checkpoint.max_tokens is not None and checkpoint.max_tokens <= _TOKENS:
+        return text
+    while (tokens := _tokens(text, checkpoint)) > _TOKENS:
+        first, second = (
+            None if part is None else part[: len(part) * _TOKENS // tokens]
+            for part in (text.text, text.pair)
+        )
+        text = Text(first or "", second if second != "" else ".")
+    return text
+
+
+class Route:
+    """One way through the signatures of a version; satisfies :class:`diglot.equality.sides.Steps`.
+
+    Attributes:
+        name: the signatures that it takes.
+        labels: the labels in the order of the logits.
+        forms: the forms of input that it takes.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, task: Task, run: str, answer: str | None, *, pairs: bool = False
+    ) -> None:
+        """Take a way through the signatures.
+
+        Args:
+            endpoint: the version.
+            task: the head, with its labels.
+            run: the signature for encodings.
+            answer: the signature for texts; ``None`` if the version takes encodings only.
+            pairs: whether each text has a second one.
         """
-        if value.shape != self.logits.shape[:1]:
-            return Difference(name, f"{list(value.shape)} for {[len(self.logits)]}")
-        limit = BUDGET.limit([self.logits, *self.peers], self.reference, self.scale)
-        best = np.sort(self.reference, axis=-1)
-        clear = best[:, -1] - best[:, -2] > 2 * limit if best.shape[-1] > 1 else True
-        scores = self._scores(self.logits)
-        tied = scores >= scores.max(-1, keepdims=True) - _TIE * np.finfo(scores.dtype).eps
-        first = scores.argmax(-1)
-        tied[np.arange(len(tied)), first] = True
-        right = ((value[:, None] == self.labels) & tied).any(-1)
-        rows = np.flatnonzero(~right & clear)
-        if not rows.size:
+        self.name = f"{run}, {answer}" if answer else run
+        self.labels = task.labels
+        self.forms = frozenset({ENCODINGS, *([] if not answer else [PAIRS if pairs else TEXTS])})
+        self._endpoint = endpoint
+        self._task = task
+        self._stages = tuple(stage.name for stage in task.head.stages)
+        (self._scores,) = (stage.name for stage in task.head.stages if stage.chooses)
+        self._run, self._answer = run, answer
+
+    def encode(self, texts: Sequence[Text]) -> Encoding:
+        """The encoding that the version's own tokenizer gives."""
+        names = tuple(self._endpoint.signatures()["encoded"].inputs)
+        return self._ask("tokenize", _columns(texts), names)
+
+    def run(self, encoding: Encoding) -> Stages:
+        """The logits and the probabilities of an encoding."""
+        taken = self._endpoint.signatures()[self._run].inputs
+        complete: dict[str, Array] = {**encoding, "length": encoding["attention_mask"].sum(-1)}
+        inputs = {name: complete[name].astype(tensor.dtype) for name, tensor in taken.items()}
+        return self._shown(self._ask(self._run, inputs, self._stages))
+
+    def answer(self, texts: Sequence[Text]) -> Stages | None:
+        """The answer of the signature for texts, with the labels that it gives."""
+        if self._answer is None:
             return None
-        wanted = self.labels[first[rows]]
-        return Difference(name, f"rows {rows.tolist()} are {value[rows]}, not {wanted}")
+        columns = _columns(texts)
+        names = (*self._task.head.columns, *self._stages)
+        outputs = self._ask("serving_default", columns, names)
+        if self._answer == "serving_default":
+            best = outputs[self._scores].max(-1)
+            if not np.array_equal(outputs["score"], best, equal_nan=True):
+                raise BackendError(f"the score is {outputs['score']}, not the highest, {best}")
+            return self._shown(outputs, outputs["label"])
+        examples = {"inputs": _examples(columns)}
+        ranked = self._ask("classify", examples, ("classes", "scores"))
+        scores, classes = ranked["scores"], ranked["classes"]
+        if not np.array_equal(
+            classes, np.broadcast_to(self.labels, (len(texts), len(self.labels)))
+        ):
+            raise BackendError(f"classify names the classes {classes[:1]}, not {self.labels}")
+        # Classify gives scores only; the judge also wants the logits that belong to them.
+        return self._shown({**outputs, self._scores: scores}, classes[0][scores.argmax(-1)])
 
+    def _shown(self, outputs: Mapping[str, Array], labels: Array | None = None) -> Stages:
+        """The arrays that the judge compares, and the labels that the version chose itself."""
+        return Stages((), {name: outputs[name] for name in self._stages}, labels)
 
-def _expected(
-    found: Checkpoint, function: ScoreFunction, model: Any, double: Any, encoding: Arrays
-) -> _Expected:
-    logits, _ = _torch(model, encoding)
-    reference, scale = _torch(double, encoding)
-    peers = []
-    for seed in range(_PEERS):
-        with rounded_anew(model, seed):
-            peers.append(_torch(model, encoding)[0])
-    labels = np.array(found.labels, object)
-    return _Expected(labels, function, encoding, logits, reference, peers, scale)
-
-
-def _torch(model: Any, encoding: Arrays) -> tuple[NDArray[Any], float]:
-    """The logits, in float32 at least, and the magnitude of what they are summed from."""
-    import torch
-
-    tensors = {name: torch.from_numpy(value) for name, value in encoding.items()}
-    with torch.inference_mode():
-        outputs = model(**tensors, output_hidden_states=True)
-    logits = outputs.logits if outputs.logits.dtype == torch.float64 else outputs.logits.float()
-    return logits.numpy(), float(outputs.hidden_states[-1].abs().max())
-
-
-def _library(
-    found: Checkpoint, texts: Sequence[str], seconds: Sequence[str] | None, **options: Any
-) -> dict[str, Any]:
-    """What transformers' own tokenizer makes of texts."""
-    encoding = found.tokenizer(
-        list(texts),
-        None if seconds is None else list(seconds),
-        truncation=found.max_tokens is not None,
-        max_length=found.max_tokens,
-        return_attention_mask=True,
-        verbose=False,
-        **options,
-    )
-    return {name: encoding[name] for name in found.input_names}
-
-
-def _arrays(found: Checkpoint, texts: Sequence[str], seconds: Sequence[str] | None) -> Arrays:
-    padding = len(texts) > 1
-    return _library(
-        found, texts, seconds, padding=padding, padding_side="right", return_tensors="np"
-    )
-
-
-def _requests(
-    facts: Mapping[str, Any], texts: Sequence[str], seconds: Sequence[str] | None, encoding: Arrays
-) -> Iterator[dict[str, Any]]:
-    """The same batch for each signature."""
-    lists = {name: value.tolist() for name, value in encoding.items()}
-    yield {"signature": "encoded", "inputs": lists}
-    lengths = encoding["attention_mask"].sum(-1).tolist()
-    rest = {name: value for name, value in lists.items() if name != "attention_mask"}
-    yield {"signature": "encoded_lengths", "inputs": {**rest, "length": lengths}}
-    if facts["tokenizer"] is None:
-        return
-    inputs = {"text": list(texts)} | ({} if seconds is None else {"text_pair": list(seconds)})
-    for signature in ("tokenize", "serving_default", "classify"):
-        yield {"signature": signature, "inputs": inputs}
-
-
-def _ask(folder: Path, requests: Sequence[Mapping[str, Any]]) -> tuple[int, list[dict[str, Any]]]:
-    """The answers of a version that is loaded in a process of its own."""
-    with tempfile.TemporaryDirectory() as scratch:
-        given, written = Path(scratch, "requests.json"), Path(scratch, "answers.json")
-        given.write_text(json.dumps(requests), "utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "diglot.serving.subprocess_answers",
-            folder,
-            given,
-            written,
-        ]
-        run = subprocess.run(
-            [*map(str, command)], capture_output=True, text=True, check=False, env=_environment()
-        )
-        if run.returncode:
-            # A process that is killed, as for want of memory, says nothing of it.
-            ended = f"it was ended by signal {-run.returncode}" if run.returncode < 0 else ""
-            raise ExportError(
-                "the SavedModel could not be loaded and run in a process of its own:\n"
-                + "\n".join(filter(None, (run.stderr[-2_000:], ended)))
+    def _ask(
+        self, signature: str, inputs: Mapping[str, Any], names: Sequence[str]
+    ) -> dict[str, Array]:
+        """The outputs of a signature, which must have these names, and a row for each input."""
+        outputs = self._endpoint.predict(signature, inputs)
+        if set(outputs) != set(names):
+            raise BackendError(
+                f"{signature} answers with {', '.join(sorted(outputs)) or 'nothing'}, not"
+                f" {', '.join(sorted(names))}"
             )
-        found = json.loads(written.read_text("utf-8"))
-    return found["warmups"], found["answers"]
+        rows = len(next(iter(inputs.values())))
+        if wrong := [name for name, value in outputs.items() if len(value) != rows]:
+            raise BackendError(f"{signature} does not answer {rows} rows in {', '.join(wrong)}")
+        return outputs
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": os.pathsep.join(sys.path)}
+class _Reference:
+    """The checkpoint in PyTorch, which encodes as an export does, with the padding on the right.
+
+    Satisfies :class:`diglot.equality.reference.Reference`.
+    """
+
+    def __init__(self, source: Source) -> None:
+        checkpoint = source.checkpoint
+        self._reference = ModelReference(checkpoint, "torch", model=source.model)
+        self._encoder = CheckpointEncoder(checkpoint)
+        self._options = self._encoder.options({"padding_side": "right"})
+        self.name, self.labels = self._reference.name, self._reference.labels
+        self.forms, self.rounding = self._reference.forms, self._reference.rounding
+
+    def expected(self, case: Case) -> Expected:
+        """The expected stages of a case."""
+        encoding = self._encoder.arrays(self._encoder.encode(case.read(), self._options))
+        return self._reference.expected(Case(case.origin, encoding=encoding))
+
+
+def _columns(texts: Sequence[Text]) -> dict[str, list[str]]:
+    """The inputs of a signature for texts."""
+    columns = {"text": [text.text for text in texts]}
+    if texts[0].pair is not None:
+        columns["text_pair"] = [text.pair or "" for text in texts]
+    return columns
+
+
+def _examples(texts: Mapping[str, Sequence[str]]) -> list[bytes]:
+    """Serialized ``tf.Example`` messages, with the texts as their features."""
+    import tensorflow as tf
+
+    def feature(text: str) -> tf.train.Feature:
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+
+    rows = [dict(zip(texts, row, strict=True)) for row in zip(*texts.values(), strict=True)]
+    return [
+        tf.train.Example(
+            features=tf.train.Features(feature={name: feature(row[name]) for name in row})
+        ).SerializeToString()
+        for row in rows
+    ]
+
+
+def _report(
+    texts: int, warmups: int, compared: Sequence[tuple[Route, Compared]], outputs: str
+) -> Report:
+    """Summarise the comparisons; ``outputs`` names the stage whose error is reported."""
+    differences = [
+        replace(difference, name=f"{route.name}/{difference.name}")
+        for route, result in compared
+        for stage in result.stages
+        for difference in result.differences(stage)
+    ]
+    # An input that the checkpoint refuses cannot be drawn: each has tokens, and fits the model.
+    refused = [
+        Difference(f"{route.name}/{result.case.origin}", f"PyTorch refuses it: {result.refused}")
+        for route, result in compared
+        if result.refused
+    ]
+    errors = [
+        (measurement.error, measurement.own_error)
+        for _, result in compared
+        for measurement in result.stages.get(outputs, ())
+    ]
+    error, own = np.max(errors, axis=0) if errors else (0.0, 0.0)
+    flips = sum(len(result.flips) for _, result in compared)
+    return Report(
+        texts, warmups, (float(error), float(own)), BUDGET, (*differences, *refused), flips
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 
 from diglot.endpoints.model import METADATA, Description
@@ -17,9 +18,10 @@ Tensors = dict[str, tf.Tensor]
 
 
 class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
-    """A checkpoint from the string to the label, in TensorFlow alone.
+    """A checkpoint from the text to the label, in TensorFlow alone.
 
-    Every function takes any number of rows, and rows of any length.
+    Every function takes any number of rows, of any length. A row without tokens has no answer if
+    the model takes one row at a time: its numbers are NaN, and the other rows keep theirs.
     """
 
     def __init__(
@@ -34,17 +36,17 @@ class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         freeze: bool = False,
         xla: bool = False,
     ) -> None:
-        """Put a lowered program and a compiled tokenizer together.
+        """Combine a lowered program and a compiled tokenizer.
 
         Args:
-            program: what gives logits ``[batch, labels]`` for int64 inputs ``[batch, tokens]``.
+            program: the model: int64 inputs ``[batch, tokens]`` to logits ``[batch, labels]``.
             described: the head, its labels and its score function, and the model's limit.
-            pad: the id that the model knows as padding; ``None`` where rows cannot share a batch.
-            tokenizer: without it, only encodings are taken.
-            pairs: whether a text comes with a second one.
+            pad: the id that the model knows as padding; ``None`` if rows cannot share a batch.
+            tokenizer: the compiled tokenizer; without it there are no signatures for text.
+            pairs: whether each text has a second one.
             ids: the dtype of the inputs of an encoding.
             freeze: whether the weights become constants of the graph.
-            xla: whether the program is compiled.
+            xla: whether XLA compiles the program.
         """
         super().__init__(name="servable")
         self._names = tuple(program.inputs)
@@ -80,31 +82,43 @@ class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return core
 
     def _row_by_row(self, core: Callable[..., tf.Tensor], inputs: Sequence[tf.Tensor]) -> tf.Tensor:
-        """Each row alone and without its padding, for a decoder that knows no pad token."""
+        """Run each row alone and without its padding, for a decoder without a pad token.
+
+        A row that is masked entirely is run as it is, as PyTorch runs it. A row of no tokens at all
+        cannot be run, and gives NaN.
+        """
         mask = self._names.index("attention_mask")
+        result = tf.TensorSpec([self._labels.shape[0]], tf.float32)
 
         def row(columns: Sequence[tf.Tensor]) -> tf.Tensor:
             real = columns[mask] > 0
-            return core(*(tf.boolean_mask(column, real)[None] for column in columns))[0]
+            keep = real | ~tf.reduce_any(real)
 
-        result = tf.TensorSpec([self._labels.shape[0]], tf.float32)
+            def logits() -> tf.Tensor:
+                return core(*(tf.boolean_mask(column, keep)[None] for column in columns))[0]
+
+            def nothing() -> tf.Tensor:
+                return tf.fill(result.shape, tf.constant(np.nan, result.dtype))
+
+            return tf.cond(tf.size(real) > 0, logits, nothing)
+
         return tf.map_fn(row, tuple(inputs), fn_output_signature=result)
 
     def _signatures(self, *, pairs: bool) -> dict[str, Any]:
         encoding = {name: tf.TensorSpec([None, None], self._ids, name) for name in self._names}
-        lengths = {name: one for name, one in encoding.items() if name != "attention_mask"}
+        lengths = {name: spec for name, spec in encoding.items() if name != "attention_mask"}
         lengths["length"] = tf.TensorSpec([None], self._ids, "length")
-        found = {
+        signatures = {
             "encoded": _signature(self.encoded, encoding),
             "encoded_lengths": _signature(self.encoded_lengths, lengths),
             METADATA: _signature(self.metadata, {"row": tf.TensorSpec([None], self._ids, "row")}),
         }
         if self._tokenizer is None:
-            return found
+            return signatures
         names = ["text", "text_pair"] if pairs else ["text"]
         texts = {name: tf.TensorSpec([None], tf.string, name) for name in names}
         examples = {"inputs": tf.TensorSpec([None], tf.string, "inputs")}
-        return found | {
+        return signatures | {
             "serving_default": _signature(self.texts, texts),
             "tokenize": _signature(self.tokenize, texts),
             "classify": _signature(lambda inputs: self.examples(inputs, texts), examples),
@@ -116,11 +130,11 @@ class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return {"logits": logits, "probabilities": self._apply(logits)}
 
     def encoded_lengths(self, length: tf.Tensor, **encoding: tf.Tensor) -> Tensors:
-        """The same with the mask derived from the number of tokens in each row, ``[batch]``.
+        """The same, with the mask derived from the number of tokens in each row, ``[batch]``.
 
-        TF Serving fills up the rows of a batch with the first element of the tensor that is
-        padded (``pad_variable_length_inputs``), so that a mask would be filled with ones. What
-        stands beyond the length counts for nothing here.
+        When TF Serving gathers requests (``pad_variable_length_inputs``), it pads each tensor with
+        the tensor's own first element, so a mask would be padded with ones. Here the values beyond
+        a row's length do not matter.
         """
         mask = tf.sequence_mask(length, tf.shape(encoding["input_ids"])[1])
         beyond = {"input_ids": self._pad or 0}
@@ -128,29 +142,44 @@ class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
             name: tf.where(mask, value, tf.cast(beyond.get(name, 0), value.dtype))
             for name, value in encoding.items()
         }
-        return self.encoded(attention_mask=tf.cast(mask, tf.int64), **real)
+        return self._tokens_only({**real, "attention_mask": tf.cast(mask, tf.int64)})
+
+    def _tokens_only(self, encoding: Tensors) -> Tensors:
+        """The answer to rows whose padding has no meaning, not even in a row without tokens."""
+        answer = self.encoded(**encoding)
+        if self._pad is not None:
+            return answer
+        empty = tf.reduce_max(encoding["attention_mask"], axis=-1, keepdims=True) < 1
+        return {
+            name: tf.where(empty, tf.constant(np.nan, value.dtype), value)
+            for name, value in answer.items()
+        }
 
     def tokenize(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> Tensors:
-        """Texts ``[batch]`` to the encoding that the model takes, padded on the right."""
+        """Texts ``[batch]`` to the model's inputs ``[batch, tokens]``, padded on the right."""
         encoding = self._tokenizer(text, text_pair)  # type: ignore[misc] # only called with one
         return {name: tf.cast(encoding[name], self._ids) for name in self._names}
 
     def texts(self, text: tf.Tensor, text_pair: tf.Tensor | None = None) -> Tensors:
-        """Texts ``[batch]`` to ``label`` and ``score`` of the best, and all the numbers."""
-        answer = self.encoded(**self.tokenize(text, text_pair))
+        """Texts ``[batch]`` to the best ``label`` and its ``score``, and all numbers."""
+        answer = self._tokens_only(self.tokenize(text, text_pair))
         return {**self._head.signatures(self._labels, answer), **answer}
 
     def metadata(self, row: tf.Tensor) -> Tensors:
-        """The export's description of itself as JSON, once for each row ``[batch]``.
+        """The export's description as JSON, once for each row ``[batch]``.
 
-        A server batches it like any other signature.
+        The rows let a server batch this signature like any other.
         """
         return {METADATA: tf.fill(tf.shape(row), self._description)}
 
     def examples(self, inputs: tf.Tensor, texts: dict[str, tf.TensorSpec]) -> Tensors:
-        """Serialized ``tf.Example``s ``[batch]`` to ``classes`` and ``scores``, for Classify.
+        """Serialized ``tf.Example`` messages ``[batch]`` to ``classes`` and ``scores``.
 
-        Source: TF Serving's ``classification.proto``; the features are the texts by name.
+        This is the form of the Classify API. Source: TF Serving's ``classification.proto``.
+
+        Args:
+            inputs: the messages; their features are the texts by name.
+            texts: the names and types of the texts.
         """
         features = {name: tf.io.FixedLenFeature([], tf.string) for name in texts}
         scores = self.texts(**tf.io.parse_example(inputs, features))["probabilities"]
@@ -159,7 +188,7 @@ class Servable(tf.Module):  # type: ignore[misc] # TensorFlow has no types
 
 
 def _signature(function: Callable[..., Tensors], inputs: dict[str, tf.TensorSpec]) -> Any:
-    """A concrete function of exactly the inputs that are named."""
+    """A concrete function of these inputs."""
 
     def call(*values: tf.Tensor) -> Tensors:
         return function(**dict(zip(inputs, values, strict=True)))
