@@ -95,6 +95,7 @@ def _checkpoint(model: str | None, revision: str | None) -> dict[str, Any]:
     from diglot.checkpoints import weights
 
     checkpoint = checkpoints.find(settings.load(checkpoint=model).checkpoint, revision=revision)
+    labels = _labels(checkpoint)
     config = _json(checkpoint.path / "config.json")
     files = weights.files(checkpoint.path, listing=lambda: None)
     return {
@@ -103,7 +104,7 @@ def _checkpoint(model: str | None, revision: str | None) -> dict[str, Any]:
         "revision": checkpoint.revision,
         "architecture": ", ".join(config.get("architectures") or []) or None,
         "model_type": config.get("model_type"),
-        "labels": _labels(checkpoint),
+        "labels": labels,
         **_tensors(files),
         "bytes": sum(file.stat().st_size for file in files),
         "positions": config.get("max_position_embeddings", config.get("n_positions")),

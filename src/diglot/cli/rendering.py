@@ -202,9 +202,11 @@ def _json_value(value: Any) -> Any:
 
 
 def _cell(value: Any) -> str:
-    """A value in ten characters at most if it is a number, and whole if it is a text."""
+    """A value for a table; a number has ten characters at most."""
     if isinstance(value, str):
         return shown(value)
+    if isinstance(value, int):
+        return str(value)
     return f"{value:.4f}" if abs(value) < 9_999 else f"{value:.2e}"
 
 
