@@ -265,7 +265,7 @@ def test_an_input_that_only_one_has_is_not_identical() -> None:
         ({"texts": ("good", "worse")}, "their texts differ"),
         ({"text_pairs": ("a", "b")}, "their text_pairs differ"),
         ({"labels": ("NO", "MAYBE")}, "their labels differ"),
-        ({"hidden_states": ()}, "torch gives 2 layers, and torch 0"),
+        ({"hidden_states": ()}, "torch returns 2 layers, and torch 0"),
     ],
 )
 def test_only_explanations_of_the_same_can_be_compared(
