@@ -13,8 +13,8 @@ from diglot.text import short_number
 
 TITLE = "Error against the limit"
 CAPTION = (
-    "The number of inputs by their largest error, as a share of the limit. The two sides differ right"
-    " of the line."
+    "The number of inputs by their largest error, as a share of the limit. Right of the line, the"
+    " two sides differ."
 )
 
 # The upper edges of the bars. The first bar holds identical values, and a bar after the last edge
