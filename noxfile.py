@@ -87,7 +87,7 @@ def trust(session: nox.Session) -> None:
 def serving(session: nox.Session) -> None:
     """Exports of every architecture, proven; and one that runs where there is no PyTorch."""
     install(session, "-e", EVERYTHING, *TESTS)
-    paths = ("tests/serving", "tests/tokenization", "tests/cli/test_serve.py")
+    paths = ("tests/serving", "tests/tokenization", "tests/cli/test_export.py")
     session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *paths)
     session.run("pytest", "--numprocesses=2", "parity_tests/test_exports.py")
     scratch = Path(session.create_tmp())

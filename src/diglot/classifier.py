@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from diglot.backends import Backend, Model
     from diglot.checkpoints import Checkpoint
     from diglot.heads import Task
-    from diglot.preprocessing import Encoder
+    from diglot.preprocessing import EncodedText, Encoder
     from diglot.types import Array, Precision, ScoreFunction
 
 # The most tokens in a batch, padding included: a full batch of 512-token texts at the usual batch
@@ -32,6 +33,9 @@ _MAX_BATCH_TOKENS = 16_384
 # Texts of like length share a batch within a window of this many batches; a stream is read one
 # window ahead.
 _WINDOW = 8
+
+T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 class TextClassifier:
@@ -142,30 +146,64 @@ class TextClassifier:
         """
         chosen = settings.load(
             checkpoint=checkpoint,
-            backend=None if backend == layout.BACKEND else backend,
+            backend=backend,
             precision=precision,
             device=device,
             batch_size=batch_size,
         )
-        if chosen.checkpoint is not None and layout.opens_as_export(chosen.checkpoint, backend):
+        return cls.from_settings(
+            chosen,
+            revision=revision,
+            labels=labels,
+            fresh_head=fresh_head,
+            trust_remote_code=trust_remote_code,
+            **defaults,
+        )
+
+    @classmethod
+    def from_settings(
+        cls,
+        chosen: settings.Settings,
+        *,
+        revision: str | None = None,
+        labels: Sequence[str] | None = None,
+        fresh_head: bool = False,
+        trust_remote_code: bool = False,
+        **defaults: Any,
+    ) -> Self:
+        """Load what settings name, which the caller has read already.
+
+        Args:
+            chosen: from :func:`diglot.settings.load`; all its values are used.
+            revision: as in :meth:`from_pretrained`.
+            labels: as in :meth:`from_pretrained`.
+            fresh_head: as in :meth:`from_pretrained`.
+            trust_remote_code: as in :meth:`from_pretrained`.
+            **defaults: as in :meth:`from_pretrained`.
+
+        Raises:
+            DiglotError: as :meth:`from_pretrained`, except SettingsError.
+        """
+        folder = chosen.checkpoint
+        if folder is not None and layout.opens_as_export(folder, chosen.backend):
+            arguments = [key for key, source in chosen.sources.items() if source == "argument"]
             fixed = {
-                "backend": None if backend == layout.BACKEND else backend,
-                "revision": revision,
-                "precision": precision,
-                "device": device,
-                "labels": labels,
+                "backend": "backend" in arguments and chosen.backend != backends.SAVED_MODEL,
+                "revision": revision is not None,
+                "precision": "precision" in arguments,
+                "device": "device" in arguments,
+                "labels": labels is not None,
             }
-            if given := [name for name, value in fixed.items() if value is not None]:
+            if any(fixed.values()):
+                names = ", ".join(name for name, passed in fixed.items() if passed)
                 raise InputError(
-                    f"{chosen.checkpoint} is an export, which was fixed when it was written; leave"
-                    f" out {', '.join(given)}"
+                    f"{folder} is an export, which was fixed when it was written; leave out {names}"
                 )
-            return cls(
-                *exported.open_export(chosen.checkpoint), batch_size=chosen.batch_size, **defaults
-            )
-        if backend == layout.BACKEND:
+            return cls(*exported.open_export(folder), batch_size=chosen.batch_size, **defaults)
+        if chosen.backend == backends.SAVED_MODEL:
             raise InputError(
-                f"the backend {backend!r} runs an export; give the folder that diglot export wrote"
+                f"the backend {chosen.backend!r} runs an export; give the folder that diglot export"
+                " wrote"
             )
         kind = backends.require(chosen.chosen_backend())
         found = checkpoints.find(
@@ -209,6 +247,7 @@ class TextClassifier:
         function_to_apply: str | None = None,
         text_pair: str | None = None,
         batch_size: int | None = None,
+        on_error: Callable[[int, InputError], Any] | None = None,
         **tokenizer_options: Any,
     ) -> Any:
         """Classify, with the results of transformers' ``TextClassificationPipeline``.
@@ -224,6 +263,10 @@ class TextClassifier:
                 transformers' rule (:func:`diglot.heads.sequence_classification.score_function`).
             text_pair: the second text, for all inputs that have none.
             batch_size: the most texts in one batch.
+            on_error: a function of an input's index and of the error that says why it cannot be
+                classified; its return value takes the place of the result. Without it, the first
+                error is raised. Errors that are no :class:`~diglot.errors.InputError`, such as a
+                bug in the model, are raised in either case.
             **tokenizer_options: those of transformers' tokenizers, such as ``max_length``. Unlike
                 transformers' pipeline, ``truncation`` is on by default, and cuts to the model's
                 limit.
@@ -244,27 +287,42 @@ class TextClassifier:
         size = self._batch_size if batch_size is None else _checked_size(batch_size)
         options = self._options(tokenizer_options)
 
+        def selected(scores: Mapping[str, Array]) -> Any:
+            return self._task.head.select(scores, self.labels, chosen)
+
         def classify(texts: Sequence[Text], start: int | None) -> list[Any]:
-            outputs = self._run(texts, options, size, start, function)
-            select = self._task.head.select
+            scores = self._run(texts, options, size, start, function).scores
+            rows = zip(*scores.values(), strict=True)
+            return [selected(dict(zip(scores, row, strict=True))) for row in rows]
+
+        def classify_window(window: Sequence[Text | InputError], start: int) -> list[Any]:
+            if on_error is None:
+                return classify([text for text in window if isinstance(text, Text)], start)
+            outcomes = self._outcomes(window, options, size, function)
             return [
-                select(dict(zip(outputs.scores, row, strict=True)), self.labels, chosen)
-                for row in zip(*outputs.scores.values(), strict=True)
+                on_error(index, outcome) if isinstance(outcome, InputError) else selected(outcome)
+                for index, outcome in enumerate(outcomes, start)
             ]
 
-        def classify_all(texts: Iterable[Text]) -> Iterator[Any]:
+        def classify_all(texts: Iterable[Text | InputError]) -> Iterator[Any]:
             start = 0
             for window in batching.windows(texts, 1 if size == 1 else size * _WINDOW):
-                yield from classify(window, start)
+                yield from classify_window(window, start)
                 start += len(window)
 
+        def read_one(index: int, raw: Any) -> Text | InputError:
+            if on_error is None:
+                return read(raw, index, text_pair)
+            try:
+                return read(raw, None, text_pair)
+            except InputError as error:
+                return error
+
         if isinstance(inputs, list):
-            # Read all first, to report a bad input before any time is spent on the others.
-            given = [read(raw, index, text_pair) for index, raw in enumerate(inputs)]
-            return list(classify_all(given))
+            # Read first, so that a bad input is reported before any time is spent on the others.
+            return list(classify_all(list(starmap(read_one, enumerate(inputs)))))
         if streams(inputs):
-            stream = enumerate(items(inputs))
-            return classify_all(read(raw, index, text_pair) for index, raw in stream)
+            return classify_all(starmap(read_one, enumerate(items(inputs))))
         (result,) = classify([read(inputs, None, text_pair)], None)
         return [result] if isinstance(inputs, str) and top_k is UNSET else result
 
@@ -468,12 +526,7 @@ class TextClassifier:
             }
             return Outputs(nothing, nothing)
         rows = self.encoder.tokenize(texts, options, start=start)
-        batches = batching.buckets(
-            [len(row.inputs["input_ids"]) for row in rows],
-            max_tokens=_MAX_BATCH_TOKENS,
-            max_size=size if self.encoder.pads else 1,
-            padded=self.encoder.mixes(options),
-        )
+        batches = self._planned(rows, options, size)
         answers = [
             self._model.run(
                 self.encoder.pad([rows[index] for index in batch], options), function=function
@@ -491,6 +544,65 @@ class TextClassifier:
             restored([answer.raw for answer in answers]),
             restored([answer.scores for answer in answers]),
         )
+
+    def _planned(
+        self, rows: Sequence[EncodedText], options: Mapping[str, Any], size: int
+    ) -> list[list[int]]:
+        """The indices of the rows of each batch."""
+        return batching.buckets(
+            [len(row.inputs["input_ids"]) for row in rows],
+            max_tokens=_MAX_BATCH_TOKENS,
+            max_size=size if self.encoder.pads else 1,
+            padded=self.encoder.mixes(options),
+        )
+
+    def _outcomes(
+        self,
+        texts: Sequence[Text | InputError],
+        options: Mapping[str, Any],
+        size: int,
+        function: ScoreFunction,
+    ) -> list[Mapping[str, Array] | InputError]:
+        """The scores of each text, or the error that says why it cannot be classified.
+
+        After an error, the tokenizer takes the texts one by one, and the model the rows of the
+        batch that it refuses one by one. So every error is about one text, and names no index.
+        """
+
+        def encode(texts: Sequence[Text]) -> Sequence[EncodedText]:
+            return self.encoder.tokenize(texts, options, start=None)
+
+        def score(rows: Sequence[EncodedText]) -> Sequence[Mapping[str, Array]]:
+            scores = self._model.run(self.encoder.pad(rows, options), function=function).scores
+            return [
+                dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)
+            ]
+
+        encoded = iter(_each(encode, [text for text in texts if isinstance(text, Text)]))
+        rows = [text if isinstance(text, InputError) else next(encoded) for text in texts]
+        good = [row for row in rows if not isinstance(row, InputError)]
+        batches = self._planned(good, options, size)
+        answers = [_each(score, [good[index] for index in batch]) for batch in batches]
+        scored = iter(batching.restore(batches, answers))
+        return [row if isinstance(row, InputError) else next(scored) for row in rows]
+
+
+def _each(
+    function: Callable[[Sequence[T]], Sequence[Result]], values: Sequence[T]
+) -> list[Result | InputError]:
+    """Call a function with all values or, if it refuses them, with one at a time.
+
+    Returns:
+        For each value its result, or the error with which the function refused it alone.
+    """
+    if not values:
+        return []
+    try:
+        return list(function(values))
+    except InputError as error:
+        if len(values) == 1:
+            return [error]
+    return [outcome for value in values for outcome in _each(function, [value])]
 
 
 def _refuse_options(

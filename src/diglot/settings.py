@@ -42,7 +42,7 @@ _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def _registered(name: str) -> str:
     """Check that a package provides the backend."""
-    if name not in backends.names():
+    if name not in (*backends.names(), backends.SAVED_MODEL):
         raise ValueError(f"no installed package provides a backend {name!r}")
     return name
 
@@ -69,7 +69,8 @@ class Settings(BaseModel):
 
     Attributes:
         checkpoint: a directory or a hub id; ``None`` for the checkpoint that diglot ships.
-        backend: a registered backend's name; ``None`` for the first that is installed.
+        backend: a registered backend's name, or ``"saved_model"`` for the export in a folder;
+            ``None`` for the first backend that is installed.
         precision: the dtype of the parameters and of the arithmetic.
         device: ``None`` for the fastest there is.
         batch_size: the most texts in one batch.
@@ -142,7 +143,7 @@ def allowed(key: str) -> str:
     """The allowed values of a setting, in words."""
     match key:
         case "backend":
-            return f"one of {', '.join(backends.names())}"
+            return f"one of {', '.join((*backends.names(), backends.SAVED_MODEL))}"
         case "precision":
             return f"one of {', '.join(get_args(Precision))}"
         case "device":

@@ -22,6 +22,9 @@ REFERENCE = "torch"
 DEFAULT_TESTED = "tensorflow"
 """The backend that is compared with the reference unless another is named."""
 
+SAVED_MODEL = "saved_model"
+"""The name, in settings and calls, that asks for the export in a folder; it is no backend."""
+
 # The order of an automatic choice; backends of other packages come after these, by name.
 _PREFERRED = (REFERENCE, DEFAULT_TESTED)
 
@@ -100,6 +103,7 @@ __all__ = [
     "DEFAULT_TESTED",
     "GROUP",
     "REFERENCE",
+    "SAVED_MODEL",
     "Backend",
     "Model",
     "Run",

@@ -9,20 +9,21 @@ from typing import Any, NamedTuple, TextIO
 
 from diglot.errors import InputError
 
-# What is read at a time, in characters.
+# The characters that are read at a time.
 _CHUNK = 1 << 16
 
-# A broken array looks like an element that goes on; at this length it is taken to be broken.
+# A broken array looks like an element without an end. An element of this many characters counts
+# as broken.
 _LARGEST_ELEMENT = 1 << 26
 
-# What a number may go on with, if no more of it has been read than makes a number already.
+# Characters that may continue a number, of which only the beginning was read.
 _IN_NUMBERS = ".eE+-0123456789"
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 class Element(NamedTuple):
-    """One element: the line on which it begins, its value, and how it was written."""
+    """An element: the line on which it begins, its value, and its JSON text."""
 
     line: int
     value: Any
@@ -30,22 +31,22 @@ class Element(NamedTuple):
 
 
 def elements(stream: TextIO, name: str) -> Iterator[Element]:
-    """Read an array, keeping no more than one element.
+    """Read an array, with no more than one element in memory.
 
     Args:
-        stream: what holds the array, and nothing else.
-        name: of the stream, for messages.
+        stream: a stream that holds the array, and nothing else.
+        name: the name of the stream, for messages.
 
     Raises:
-        InputError: it is not an array, or a broken one; there is no way to read on then.
+        InputError: the stream holds no valid array. The rest of it cannot be read.
     """
     scanner = _Scanner(stream)
     opening = scanner.peek()
     if opening != "[":
-        found = f"begins with {opening!r}" if opening else "is empty"
+        beginning = f"begins with {opening!r}" if opening else "is empty"
         raise InputError(
-            f"{name} {found}, and a JSON file must hold an array; if it holds a JSON value a line,"
-            " say --input-format jsonl"
+            f"{name} {beginning}, and a JSON file must hold an array; if it holds a JSON value on"
+            " each line, use --input-format jsonl"
         )
     scanner.skip()
     closed = scanner.peek() == "]"
@@ -59,26 +60,26 @@ def elements(stream: TextIO, name: str) -> Iterator[Element]:
                 f"{name}:{line}: the element that begins here is not valid JSON: {reason(error)}"
             ) from error
         yield Element(line, value, written)
-        if (found := scanner.peek()) not in {",", "]"}:
+        if (next_character := scanner.peek()) not in {",", "]"}:
             raise InputError(
                 f"{name}:{scanner.line}: expected a comma or the array's end here, found"
-                f" {repr(found) if found else 'the end of the file'}"
+                f" {repr(next_character) if next_character else 'the end of the file'}"
             )
-        closed = found == "]"
+        closed = next_character == "]"
         if not closed:
             scanner.skip()
     scanner.skip()
     if rest := scanner.peek():
-        raise InputError(f"{name}:{scanner.line}: {rest!r} stands after the array's end")
+        raise InputError(f"{name}:{scanner.line}: there is {rest!r} after the array's end")
 
 
 def reason(error: Exception) -> str:
-    """Why a value could not be read, without a place that counts from somewhere else."""
+    """The reason for an error, without its position, which does not count from the file's start."""
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 class _Scanner:
-    """A window on the stream, which moves forward."""
+    """A window that moves forward over the stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -88,7 +89,7 @@ class _Scanner:
         self.line = 1
 
     def peek(self) -> str:
-        """Go to the next character that is not a space; empty at the end."""
+        """Move to the next character that is not a space, and return it; empty at the end."""
         while True:
             match = _SPACE.match(self._text, self._at)
             assert match is not None
@@ -99,14 +100,14 @@ class _Scanner:
                 return ""
 
     def skip(self) -> None:
-        """Go past the character that ``peek`` has shown."""
+        """Move past the character that ``peek`` returned."""
         self._at += 1
 
     def value(self) -> tuple[Any, str]:
-        """Go past a JSON value; it and how it is written.
+        """Move past a JSON value, and return it with its JSON text.
 
         Raises:
-            ValueError: there is none here.
+            ValueError: there is no JSON value here.
         """
         while True:
             failure = None
@@ -131,7 +132,7 @@ class _Scanner:
         self._at = end
 
     def _more(self) -> bool:
-        """Read on, twice as much each time, so that a long element is not scanned too often."""
+        """Read as much again as there is, so that a long element is scanned only a few times."""
         left = self._text[self._at :]
         chunk = self._stream.read(max(_CHUNK, len(left)))
         self._text, self._at = left + chunk, 0

@@ -1,4 +1,4 @@
-"""``diglot config`` and ``diglot info``: facts, and where they come from."""
+"""``diglot config`` and ``diglot info``: facts and their sources."""
 
 import json
 import math
@@ -17,7 +17,7 @@ def words(out):
     return [line.split() for line in out.splitlines()]
 
 
-def test_config_tells_each_value_and_its_source(run, tmp_path, monkeypatch):
+def test_config_prints_each_value_and_its_source(run, tmp_path, monkeypatch):
     file = tmp_path / "diglot.toml"
     file.write_text('device = "cpu"\n')
     monkeypatch.setenv("DIGLOT_BATCH_SIZE", "8")
@@ -33,18 +33,18 @@ def test_config_tells_each_value_and_its_source(run, tmp_path, monkeypatch):
     }
 
 
-def test_config_says_what_automatic_comes_to(run):
+def test_config_prints_automatic_values_in_words(run):
     assert words(run("config").out) == [
         ["setting", "value", "source"],
         ["checkpoint", "the", "one", "that", "diglot", "ships", "automatic"],
         ["backend", "torch,", "the", "first", "installed", "automatic"],
         ["precision", "float32", "default"],
-        ["device", "the", "fastest", "at", "hand", "automatic"],
+        ["device", "the", "fastest", "available", "automatic"],
         ["batch_size", "32", "default"],
     ]
 
 
-def test_config_says_that_no_framework_is_installed(run, monkeypatch):
+def test_config_reports_that_no_framework_is_installed(run, monkeypatch):
     def none():
         raise BackendNotInstalledError("none")
 
@@ -73,7 +73,7 @@ def test_a_wrong_setting_is_one_message(run, tmp_path):
     assert "'batch_size'" in result.err
 
 
-def test_info_tells_versions_and_backends(run, tiny):
+def test_info_prints_versions_and_backends(run, tiny):
     result = run("info", "-m", tiny, "-f", "json")
 
     assert (result.code, result.err) == (0, "")
@@ -87,7 +87,7 @@ def test_info_tells_versions_and_backends(run, tiny):
     assert facts["backends"]["tensorflow"] == {"installed": True, "missing": []}
 
 
-def test_info_tells_what_a_checkpoint_is(run, tiny):
+def test_info_prints_facts_about_the_checkpoint(run, tiny):
     weights = load_file(tiny / "model.safetensors")
     facts = json.loads(run("info", "-m", tiny, "-f", "json").out)
 
@@ -130,7 +130,7 @@ def test_info_leaves_out_what_a_checkpoint_does_not_say(run, tiny_copy):
     assert "tokenizer_limit" not in run("info", "-m", tiny_copy).out
 
 
-def test_info_adds_up_shards_and_names_every_type(run, tiny_copy):
+def test_info_adds_up_shards_and_lists_their_dtypes(run, tiny_copy):
     weights = load_file(tiny_copy / "model.safetensors")
     (tiny_copy / "model.safetensors").unlink()
     names = sorted(weights)
@@ -149,7 +149,7 @@ def test_info_adds_up_shards_and_names_every_type(run, tiny_copy):
 
 
 @pytest.mark.parametrize("layout", ["table", "json"])
-def test_info_tells_the_rest_where_the_checkpoint_cannot_be_read(run, tmp_path, layout):
+def test_info_prints_the_rest_if_the_checkpoint_cannot_be_read(run, tmp_path, layout):
     result = run("info", "-m", tmp_path, "-f", layout)
 
     assert result.code == 1
@@ -162,18 +162,18 @@ def test_info_tells_the_rest_where_the_checkpoint_cannot_be_read(run, tmp_path, 
         assert json.loads(result.out)["checkpoint"] is None
 
 
-def test_info_says_what_a_backend_lacks(run, tiny, monkeypatch):
+def test_info_names_the_missing_modules_of_a_backend(run, tiny, monkeypatch):
     monkeypatch.setattr(
         backends, "missing", lambda kind: ["keras"] if kind.name == "tensorflow" else []
     )
     table = words(run("info", "-m", tiny).out)
 
-    assert ["tensorflow", "not", "installed,", "for", "want", "of", "keras"] in table
+    assert ["tensorflow", "not", "installed:", "keras", "missing"] in table
     facts = json.loads(run("info", "-m", tiny, "-f", "json").out)
     assert facts["backends"]["tensorflow"] == {"installed": False, "missing": ["keras"]}
 
 
-def test_info_says_which_packages_are_not_installed(run, tiny, monkeypatch):
+def test_info_names_packages_that_are_not_installed(run, tiny, monkeypatch):
     monkeypatch.setattr("diglot.cli.info._PACKAGES", {"torch": ["there-is-no-such-package"]})
 
     assert ["torch", "not", "installed"] in words(run("info", "-m", tiny).out)

@@ -1,4 +1,4 @@
-"""``diglot export``, ``diglot doctor``, and ``diglot classify`` on what they made."""
+"""``diglot export``, ``diglot doctor``, and ``diglot classify`` with the exported model."""
 
 import json
 from functools import partial
@@ -26,29 +26,29 @@ def version(run, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_from_the_checkpoint_to_the_answer(run, version: Path, tiny: Path) -> None:
-    ours = run("classify", "a b", "-m", version.parent, "-f", "jsonl")
-    theirs = run("classify", "a b", "-m", tiny, "-b", "torch", "-f", "jsonl")
-    one, other = json.loads(ours.out), json.loads(theirs.out)
-    assert one["label"] == other["label"]
-    assert one["score"] == pytest.approx(other["score"], abs=1e-6)
+    from_export = run("classify", "a b", "-m", version.parent, "-f", "jsonl")
+    from_checkpoint = run("classify", "a b", "-m", tiny, "-b", "torch", "-f", "jsonl")
+    answer, expected = json.loads(from_export.out), json.loads(from_checkpoint.out)
+    assert answer["label"] == expected["label"]
+    assert answer["score"] == pytest.approx(expected["score"], abs=1e-6)
 
     healthy = run("doctor", version, "--serving", "2.21")
     assert healthy.code == 0
     assert "serving_default" in healthy.out
     (version / layout.LABELS).unlink()
-    ill = run("doctor", version)
-    assert ill.code == 1
-    assert "labels.txt" in ill.out
+    damaged = run("doctor", version)
+    assert damaged.code == 1
+    assert "labels.txt" in damaged.out
 
     with Server(Models({"tiny": version.parent})) as server:
-        asked = run(
+        from_server = run(
             *("classify", "a b", "-m", "tiny", "-f", "jsonl"),
             *("--backend", "serving", "--address", server.rest),
         )
-    assert json.loads(asked.out)["score"] == pytest.approx(other["score"], abs=1e-6)
+    assert json.loads(from_server.out)["score"] == pytest.approx(expected["score"], abs=1e-6)
 
 
-def test_what_cannot_be_exported(run, tmp_path: Path) -> None:
+def test_an_export_that_fails_exits_with_1(run, tmp_path: Path) -> None:
     done = run("export", tmp_path / "none")
     assert done.code == 1
     assert "there is no directory" in done.err

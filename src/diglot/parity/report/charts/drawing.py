@@ -1,4 +1,4 @@
-"""Charts as SVG that takes its colours from the page, and says what each mark stands for."""
+"""Charts as SVG with the colours of the page and a description of each mark."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import altair as alt
 from markupsafe import Markup
 
 WIDTH, HEIGHT = 270, 250
-"""Of a plot without its axes, in pixels; drawn as it is, it fits a phone."""
+"""The size of a plot without its axes, in pixels; it fits a phone."""
 
-# Variables of the page's style, so that a chart follows its theme.
+# Variables of the page's style, so that a chart follows the page's theme.
 REFERENCE, AGAINST = "var(--reference)", "var(--against)"
 WRONG, INK, MUTED, RULE = "var(--wrong)", "var(--ink)", "var(--muted)", "var(--rule)"
 PAGE = "var(--page)"
 
 GUIDE = {"aria": False, "color": MUTED, "strokeDash": [4, 3], "strokeWidth": 1.5}
-"""How a limit is drawn."""
+"""The style of the line of a limit."""
 
 
-def drawn(chart: alt.TopLevelMixin) -> Markup:
-    """The chart as an element for a page of HTML.
+def svg(chart: alt.TopLevelMixin) -> Markup:
+    """The chart as an element of an HTML page.
 
-    It is as wide as there is room for, and each mark shows its description under the pointer.
+    It is as wide as its place on the page, and each mark shows its description under the pointer.
     """
     buffer = StringIO()
     _themed(chart).save(buffer, format="svg")
-    # Inside HTML an element needs no namespace, and without one it can be written as it is read.
+    # HTML needs no namespace, and ElementTree writes an element without one unchanged.
     plain = buffer.getvalue().replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
     root = ElementTree.fromstring(plain)
     root.attrib = {"class": "chart", "viewBox": root.attrib["viewBox"]}
