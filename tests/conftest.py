@@ -1,4 +1,4 @@
-"""What every test shares: an empty place to run in, and checkpoints to read."""
+"""Fixtures of all tests: an empty folder to run in, checkpoints, exports, and recordings."""
 
 import os
 
@@ -10,6 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.recordings import no_recordings as no_recordings
+from tests.recordings import recordings as recordings
+from tests.recordings import use_recordings as use_recordings
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "##s"]
 LABELS = ("NEGATIVE", "POSITIVE")
@@ -17,10 +20,13 @@ LABELS = ("NEGATIVE", "POSITIVE")
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No test sees the settings of whoever runs it."""
+    """Run each test in an empty folder, without the settings of the shell or of other tests."""
     for name in os.environ:
         if name.startswith("DIGLOT_"):
             monkeypatch.delenv(name)
+    # The command line sets this variable. Set and deleted here, it is deleted after the test too.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "")
+    monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
     monkeypatch.chdir(tmp_path)
 
 
