@@ -12,7 +12,8 @@ rules keep the cache honest:
   the parameters, the values of the buffers, the inputs, the mode, PyTorch's global settings, the
   versions, the set of operators that have a lowering, and diglot's own source.
 - If the key cannot describe an object that takes part, such as a hook, a patched method or a class
-  that a test defines, the model is recorded as if there were no cache.
+  that a test defines, or if a test patches the capture itself, the model is recorded as if there
+  were no cache.
 - An archive holds no parameters. A loaded recording gets the parameters and buffers of the caller's
   model, as a fresh recording does.
 """
@@ -78,10 +79,11 @@ class Recordings:
 
     def wrap(self, recorded: Callable[..., ExportedProgram]) -> Callable[..., ExportedProgram]:
         """The function ``recorded`` with the cache before it."""
+        before = _contents()
 
         @wraps(recorded)
         def load_or_record(model: Module, inputs: Sequence[str]) -> ExportedProgram:
-            if not self._enabled:
+            if not self._enabled or _contents() != before:
                 return recorded(model, inputs)
             try:
                 archive = self.folder / f"{key(model, inputs)}.pt2"
@@ -172,6 +174,18 @@ def key(model: Module, inputs: Sequence[str]) -> str:
     for name, buffer in model.named_buffers(remove_duplicate=False):
         parts.append((name, order.setdefault(id(buffer), len(order)), _described(buffer)))
     return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _contents() -> dict[tuple[str, str], int]:
+    """The identity of everything in the modules that capture, some of which a test may patch."""
+    names = ("capture", "record", "workarounds")
+    modules = {name: sys.modules.get(f"diglot.lowering.{name}") for name in names}
+    return {
+        (name, variable): id(value)
+        for name, module in modules.items()
+        for variable, value in (vars(module) if module else {}).items()
+        if variable != "recorded"
+    }
 
 
 @cache

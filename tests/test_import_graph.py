@@ -74,10 +74,23 @@ def imports(tree: ast.AST, *, typing: bool) -> Iterator[ast.Import | ast.ImportF
             yield from imports(node, typing=typing)
 
 
-def names(node: ast.Import | ast.ImportFrom, importer: str, package: bool) -> Iterator[str]:
-    """The full names that a statement imports, such as ``diglot.errors.InputError``."""
+def names(
+    node: ast.Import | ast.ImportFrom, tree: ast.AST, importer: str, package: bool
+) -> Iterator[str]:
+    """The full names that a statement imports, such as ``diglot.errors.InputError``.
+
+    Args:
+        node: the statement.
+        tree: the module, in which ``import diglot`` stands for the names that are used of it.
+        importer: the name of the module.
+        package: whether the module is the ``__init__.py`` of a package.
+    """
     if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
+        yield from (alias.name for alias in node.names if alias.name != "diglot")
+        if any(alias.name == "diglot" for alias in node.names):
+            for used in ast.walk(tree):
+                if isinstance(used, ast.Attribute) and ast.unparse(used.value) == "diglot":
+                    yield f"diglot.{used.attr}"
         return
     base = node.module or ""
     if node.level:
@@ -102,7 +115,7 @@ def graph(source: Path, *, typing: bool = False) -> Graph:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         package = path.name == "__init__.py"
         for node in imports(tree, typing=typing):
-            for name in names(node, importer, package):
+            for name in names(node, tree, importer, package):
                 # The version is a constant of the package, which any room may read.
                 if name.split(".")[0] != "diglot" or name == "diglot.__version__":
                     continue
@@ -248,7 +261,7 @@ def test_an_import_upwards_is_found(tmp_path: Path) -> None:
     files = {
         "__init__.py": "",
         "errors.py": "def f():\n    from diglot import cli, files\n",
-        "files.py": "import diglot\n",
+        "files.py": "import diglot\nx = diglot.pipeline\ny = diglot.__version__\n",
         "cli/__init__.py": "import diglot.errors\n",
     }
     assert upwards(graph(package(tmp_path, files))) == [

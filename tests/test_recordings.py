@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tests.recordings import Recordings, UndescribedError, key
+from tests.recordings import DAYS, Recordings, UndescribedError, key
 from transformers.models.bert import modeling_bert
 
 from diglot.lowering import REGISTRY, lower, record
@@ -34,17 +37,32 @@ def make(seed: int = 0, **changes: Any) -> Any:
     return transformers.BertForSequenceClassification(config).eval()
 
 
+@dataclass(frozen=True)
+class Cache:
+    """A cache with the recording of one model.
+
+    Attributes:
+        recordings: the cache.
+        recorded: ``recorded`` with the cache before it.
+        model: the model.
+        program: its recording, which did not come from the cache.
+    """
+
+    recordings: Recordings
+    recorded: Callable[..., Any]
+    model: Any
+    program: Any
+
+
 @pytest.fixture(scope="module")
-def recorded() -> Callable[..., Any]:
-    """The function without the cache of the whole run."""
-    return getattr(record.recorded, "__wrapped__", record.recorded)
-
-
-@pytest.fixture
-def cached(recorded: Callable[..., Any], tmp_path: Path) -> tuple[Recordings, Any]:
-    """An empty cache, and ``recorded`` with that cache before it."""
-    recordings = Recordings(tmp_path / "recordings")
-    return recordings, recordings.wrap(recorded)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Cache:
+    recordings = Recordings(tmp_path_factory.mktemp("recordings"))
+    # The original function, without the cache of the whole run.
+    recorded = recordings.wrap(getattr(record.recorded, "__wrapped__", record.recorded))
+    model = make()
+    program = recorded(model, INPUTS)
+    assert (recordings.saved, recordings.loaded) == (1, 0)
+    return Cache(recordings, recorded, model, program)
 
 
 def test_the_same_model_has_the_same_key() -> None:
@@ -158,39 +176,34 @@ def test_a_model_with_foreign_code_is_not_cached(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loaded_recording_has_the_weights_of_the_callers_model(
-    cached: tuple[Recordings, Any],
-) -> None:
-    recordings, recorded = cached
-    recorded(make(0), INPUTS)
-    assert (recordings.saved, recordings.loaded) == (1, 0)
-    other = make(1)
-    program = recorded(other, INPUTS)
-    # Same architecture, other weights: one archive serves both.
-    assert (recordings.saved, recordings.loaded) == (1, 1)
+def test_a_loaded_recording_has_the_weights_of_the_callers_model(cache: Cache) -> None:
+    other = make(seed=1)
+    loaded = cache.recordings.loaded
+    program = cache.recorded(other, INPUTS)
+    # One archive serves all models that differ in their weights alone.
+    assert (cache.recordings.saved, cache.recordings.loaded) == (1, loaded + 1)
     for name, tensor in other.state_dict(keep_vars=True).items():
         assert program.state_dict[record.PREFIX + name] is tensor
     ids = torch.tensor([[1, 5, 7, 2], [3, 4, 0, 0]])
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0]])
     expected = other(input_ids=ids, attention_mask=mask).logits.detach().numpy()
-    actual = lower(program, prefix=record.PREFIX)(
-        input_ids=ids.numpy(), attention_mask=mask.numpy()
-    )
-    np.testing.assert_allclose(actual["logits"].numpy(), expected, rtol=0, atol=1e-5)
-    first = make(0)(input_ids=ids, attention_mask=mask).logits.detach().numpy()
+    lowered = lower(program, prefix=record.PREFIX)
+    actual = lowered(input_ids=ids.numpy(), attention_mask=mask.numpy())["logits"].numpy()
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-5)
+    first = cache.model(input_ids=ids, attention_mask=mask).logits.detach().numpy()
     assert np.abs(first - expected).max() > 1e-3
 
 
-def test_a_loaded_recording_is_the_recorded_one(cached: tuple[Recordings, Any]) -> None:
-    _, recorded = cached
-    model = make()
-    first, second = recorded(model, INPUTS), recorded(model, INPUTS)
+def test_a_loaded_recording_is_the_recorded_one(cache: Cache) -> None:
+    first, second = cache.program, cache.recorded(cache.model, INPUTS)
+    assert first is not second
     for before, after in zip(first.graph.nodes, second.graph.nodes, strict=True):
         assert (before.name, str(before.target)) == (after.name, str(after.target))
         assert str(before.args) == str(after.args)
         assert str(before.kwargs) == str(after.kwargs)
         stacks = [list(node.meta.get("nn_module_stack", {}).values()) for node in (before, after)]
         assert [path for path, _ in stacks[0]] == [path for path, _ in stacks[1]]
+    assert str(first.range_constraints) == str(second.range_constraints)
     assert first.call_spec.out_spec == second.call_spec.out_spec
     assert first.state_dict.keys() == second.state_dict.keys()
     for name, value in first.state_dict.items():
@@ -200,16 +213,40 @@ def test_a_loaded_recording_is_the_recorded_one(cached: tuple[Recordings, Any]) 
         assert torch.equal(second.constants[name], value)
 
 
-def test_an_archive_holds_no_parameters(cached: tuple[Recordings, Any]) -> None:
-    recordings, recorded = cached
-    recorded(make(), INPUTS)
-    (archive,) = recordings.folder.iterdir()
+def test_an_archive_holds_no_parameters(cache: Cache) -> None:
+    (archive,) = cache.recordings.folder.iterdir()
     for value in torch.export.load(archive).state_dict.values():
         assert value.is_meta
 
 
-def test_the_cache_can_be_disabled(cached: tuple[Recordings, Any]) -> None:
-    recordings, recorded = cached
-    with recordings.disabled():
-        recorded(make(), INPUTS)
-    assert not recordings.folder.exists()
+def test_a_recording_keeps_its_own_parameters_when_it_is_saved(cache: Cache) -> None:
+    for name, tensor in cache.model.state_dict(keep_vars=True).items():
+        assert cache.program.state_dict[record.PREFIX + name] is tensor
+
+
+def test_nothing_comes_from_the_cache_while_the_capture_is_patched(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "capture", lambda *args, **options: "patched")
+    assert cache.recorded(cache.model, INPUTS) == "patched"
+    monkeypatch.undo()
+    assert cache.recorded(cache.model, INPUTS) != "patched"
+
+
+def test_the_cache_can_be_disabled(cache: Cache) -> None:
+    loaded = cache.recordings.loaded
+    function = cache.recordings.wrap(lambda model, inputs: "fresh")
+    assert function(cache.model, INPUTS) != "fresh"
+    with cache.recordings.disabled():
+        assert function(cache.model, INPUTS) == "fresh"
+    assert cache.recordings.loaded == loaded + 1
+
+
+def test_only_archives_that_no_run_uses_are_removed(tmp_path: Path) -> None:
+    old, new = tmp_path / "old.pt2", tmp_path / "new.pt2"
+    for archive in (old, new):
+        archive.touch()
+    days = 24 * 3600
+    os.utime(old, (0, time.time() - (DAYS + 1) * days))
+    Recordings(tmp_path).remove_unused()
+    assert list(tmp_path.iterdir()) == [new]
