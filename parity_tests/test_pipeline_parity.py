@@ -22,8 +22,8 @@ from diglot.parity.strategies import texts
 from .architectures import CLS, MAX_TOKENS, PAD, SEP, VOCABULARY, torch_model
 
 # The bound of transformers' own tests of its TensorFlow classes against its PyTorch classes. It is
-# about a hundred roundings of the scores of softmax and sigmoid, which lie below one. For raw logits,
-# it is multiplied by the largest.
+# about a hundred roundings of the scores of softmax and sigmoid, which lie below one; for raw
+# logits, it is multiplied by the largest.
 TOLERANCE = 1e-5
 
 HEADS: Mapping[str, Mapping[str, Any]] = {

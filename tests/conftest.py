@@ -46,8 +46,8 @@ def shared(
 ) -> Callable[[str, Callable[[Path], None]], Path]:
     """A function that makes a folder once for all workers of the run.
 
-    It takes the folder's name and the function that fills the folder. Read the folder, or copy it;
-    never write it.
+    Its arguments are the folder's name and a function that fills the folder. Tests may read or copy
+    the folder, but not change it.
     """
     base = tmp_path_factory.getbasetemp()
     # The workers of pytest-xdist have their folders inside the folder of the run.
@@ -64,18 +64,6 @@ def shared(
         return folder
 
     return make_once
-
-
-@pytest.fixture(scope="session")
-def tiny_export(shared: Callable[..., Path], tiny: Path) -> Path:
-    """The folder ``saved_models`` with an export of the tiny checkpoint, named ``tiny``."""
-
-    def fill(folder: Path) -> None:
-        from diglot.serving import export
-
-        export(tiny, folder, name="tiny")
-
-    return shared("tiny_export", fill)
 
 
 @pytest.fixture(scope="session")

@@ -109,7 +109,8 @@ def test_the_command_runs(
     program, name, *_ = words
     assert program == "diglot"
     if name in ("check", "trace"):
-        # The embedded checkpoint is checked in test_planted_faults.py, in all ways to run it.
+        # A tiny checkpoint, run in the usual way alone. The export compares the embedded one with
+        # PyTorch, and test_models.py tries the other ways.
         monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
         monkeypatch.setattr("diglot.backends.tensorflow.TensorFlowBackend.other_runs", lambda _: {})
         monkeypatch.setattr("diglot.backends.torch.TorchBackend.other_runs", lambda _: {})
