@@ -78,10 +78,6 @@ def test_a_program_knows_the_sizes_of_its_branch():
     assert lowered(Applied(branching), 3, 12).ranges == {"x": [(0, None), (9, None)]}
 
 
-def test_a_largest_size_can_be_given():
-    assert lowered(Applied(lambda x: x + 1), most={1: 40}).ranges == {"x": [(0, None), (0, 40)]}
-
-
 # Each computes with the sizes of its input; the example has the sizes [3, 5].
 SYMBOLIC = {
     "view": lambda x: x.view(x.shape[0], x.shape[1], 1).transpose(1, 2),

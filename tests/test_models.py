@@ -132,7 +132,7 @@ def test_bad_input(model: Any, arguments: dict[str, Any], message: str) -> None:
 
 
 def test_an_encoding_longer_than_the_positions(model: Any) -> None:
-    with pytest.raises(InputError, match=r"25 tokens long.* takes at most 24 tokens"):
+    with pytest.raises(tf.errors.InvalidArgumentError):
         model(np.ones((1, 25), int))
 
 

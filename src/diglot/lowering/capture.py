@@ -23,7 +23,6 @@ def capture(
     inputs: Mapping[str, torch.Tensor],
     *,
     static: frozenset[int] = frozenset(),
-    most: Mapping[int, int] | None = None,
 ) -> ExportedProgram:
     """Capture what ``module`` computes from ``inputs``, for any size of their dimensions.
 
@@ -36,7 +35,6 @@ def capture(
         inputs: an example by parameter name of ``module.forward``. Each dynamic dimension needs a
             size of at least 2: ``torch.export`` treats a size of 1 as a constant.
         static: the dimensions that keep the example's size, the same for each input.
-        most: the largest size of a dimension, the same for each input.
 
     Returns:
         The graph, with the sizes for which it holds in ``range_constraints``.
@@ -45,13 +43,8 @@ def capture(
         CaptureError: the module branches on its data, or does something else that
             ``torch.export`` cannot capture; the message has the reason that it gives.
     """
-    most = most or {}
     shapes = {
-        name: {
-            dim: Dim.DYNAMIC(max=most[dim]) if dim in most else Dim.DYNAMIC
-            for dim in range(value.ndim)
-            if dim not in static
-        }
+        name: {dim: Dim.DYNAMIC for dim in range(value.ndim) if dim not in static}
         for name, value in inputs.items()
     }
     try:

@@ -14,7 +14,7 @@ from diglot.checkpoints.architectures import INPUTS
 from diglot.errors import InputError
 from diglot.lowering import dtypes, record
 from diglot.lowering.program import Program
-from diglot.lowering.workarounds import NO_PAD_TOKEN
+from diglot.lowering.workarounds import NO_PAD_TOKEN, most_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -117,7 +117,7 @@ class LoweredModel:
 
         Raises:
             InputError: the model takes one row at a time, as decoders without a pad token do; or
-                the number of tokens is outside the range for which the model was captured.
+                the model takes another branch for so many tokens.
         """
         rows, tokens = shape
         if program.inputs["input_ids"][0] == 1 and rows not in (1, None):
@@ -125,13 +125,12 @@ class LoweredModel:
                 f"{NO_PAD_TOKEN} This batch has {rows} rows; set config.pad_token_id, or call the"
                 " model with one row at a time"
             )
-        least, most = program.ranges["input_ids"][1]
-        if tokens is not None and not least <= tokens <= (tokens if most is None else most):
-            span = f"at most {most}" if least == 0 else f"{least} to {most or 'any number of'}"
+        most = most_tokens(self.config)
+        if most is not None and tokens is not None and tokens > most:
             raise InputError(
                 f"the encoding is {tokens} tokens long, but the lowered {self.config.model_type}"
-                f" takes {span} tokens: the model has no more positions, or computes another"
-                " length in another way. Truncate the text, or use backend='torch'"
+                f" takes at most {most} tokens: the model computes longer inputs in another way."
+                " Truncate the text, or use backend='torch'"
             )
 
     def to_torch(self) -> PreTrainedModel:

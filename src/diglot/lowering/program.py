@@ -56,9 +56,10 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
 
     Attributes:
         inputs: the shape of each input by name, in order; ``None`` for a size that may vary.
-        ranges: the smallest and the largest size of each dimension of each input, by name. A model
-            can branch on a size: the program holds only for sizes that take the captured branch.
-            ``None`` if there is no largest size.
+        ranges: the smallest and the largest size of each dimension of each input, by name, for
+            which ``torch.export`` guarantees the program; ``None`` if there is no largest size. A
+            model can branch on a size. The range can be too narrow: DeBERTa slices a buffer of
+            positions that it then does not use, which limits the range to the buffer's size.
         parameters: the ``tf.Variable`` of each parameter and persistent buffer, by PyTorch name.
         nodes: the captured operators in the order in which they run; the inputs come first, the
             output last.

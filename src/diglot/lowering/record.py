@@ -144,8 +144,6 @@ def _attempt(
     model: PreTrainedModel, inputs: Sequence[str], used: Sequence[Workaround]
 ) -> ExportedProgram:
     batch = next((item.batch for item in used if item.batch is not None), None)
-    limits = [item.tokens(model.config) for item in used if item.tokens is not None]
-    tokens = min((limit for limit in limits if limit is not None), default=None)
     # Ones, not zeros: an architecture may look for its pad token.
     example = {name: torch.ones(batch or _BATCH, _TOKENS, dtype=torch.int64) for name in inputs}
     with ExitStack() as patches:
@@ -156,5 +154,4 @@ def _attempt(
             TensorOnlyModel(model, _arguments(model, used)),
             example,
             static=frozenset() if batch is None else frozenset({0}),
-            most=None if tokens is None else {1: tokens},
         )

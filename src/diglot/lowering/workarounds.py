@@ -32,9 +32,8 @@ class Workaround:
             out.
         patch: changes the model while it is captured.
         batch: the only batch size of the program; ``None`` for any.
-        tokens: the largest number of tokens for which the program holds, if the model branches on
-            the length and ``torch.export`` does not see the branch. It reports the branches that it
-            sees itself.
+        tokens: the largest number of tokens for which the program holds, if the model takes
+            another branch for longer inputs. Longer inputs are refused.
     """
 
     name: str
@@ -46,6 +45,13 @@ class Workaround:
     patch: Callable[[PreTrainedModel], AbstractContextManager[None]] | None = None
     batch: int | None = None
     tokens: Callable[[PreTrainedConfig], int | None] | None = None
+
+
+def _big_bird_tokens(config: PreTrainedConfig) -> int | None:
+    if config.attention_type != "block_sparse":
+        return None
+    tokens: int = (5 + 2 * config.num_random_blocks) * config.block_size
+    return tokens
 
 
 WORKAROUNDS: tuple[Workaround, ...] = (
@@ -64,6 +70,14 @@ WORKAROUNDS: tuple[Workaround, ...] = (
         error=NO_PAD_TOKEN,
         batch=1,
     ),
+    Workaround(
+        "attention to all tokens",
+        "BigBird attends to blocks of tokens, in NumPy and with random blocks, for inputs above a"
+        " length: https://huggingface.co/docs/transformers/model_doc/big_bird. The program computes"
+        " the attention to all tokens, which the model uses up to that length.",
+        model_types=frozenset({"big_bird"}),
+        tokens=_big_bird_tokens,
+    ),
 )
 
 
@@ -74,3 +88,9 @@ def of(model_type: str) -> tuple[Workaround, ...]:
         for workaround in WORKAROUNDS
         if not workaround.model_types or model_type in workaround.model_types
     )
+
+
+def most_tokens(config: PreTrainedConfig) -> int | None:
+    """The largest number of tokens for which a program of the model holds; ``None`` for any."""
+    limits = [item.tokens(config) for item in of(config.model_type) if item.tokens is not None]
+    return min((limit for limit in limits if limit is not None), default=None)
