@@ -162,11 +162,16 @@ def key(model: Module, inputs: Sequence[str]) -> str:
     ]
     standard = vars(torch.nn.Module()).keys()
     for name, module in model.named_modules(remove_duplicate=False):
-        if any(getattr(module, hooks, None) for hooks in _HOOKS):
-            raise UndescribedError(f"{name or 'the model'} has hooks")
+        hooks = [hook for kind in _HOOKS for hook in getattr(module, kind).values()]
+        for hook in hooks:
+            # transformers adds hooks of its own to a model that has returned hidden states.
+            if not isinstance(hook, FunctionType):
+                raise UndescribedError(f"{name or 'the model'} has the hook {hook!r}")
+            _check_installed("a hook", hook)
         own = {name: value for name, value in vars(module).items() if name not in standard}
         buffers = sorted(module._non_persistent_buffers_set)
-        parts.append((name, module.training, buffers, _class(type(module)), _described(own)))
+        names = [hook.__qualname__ for hook in hooks]
+        parts.append((name, module.training, buffers, names, _class(type(module)), _described(own)))
     order: dict[int, int] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         tie = order.setdefault(id(parameter), len(order))

@@ -117,6 +117,14 @@ def test_a_changed_model_has_another_key(change: Callable[[Any], Any]) -> None:
     assert key(model, INPUTS) != before
 
 
+def test_a_hook_of_transformers_is_in_the_key() -> None:
+    """A model that has returned hidden states keeps the hooks that collected them."""
+    model = make()
+    before = key(model, INPUTS)
+    model(torch.tensor([[1, 2]]), output_hidden_states=True)
+    assert key(model, INPUTS) != before
+
+
 @pytest.mark.parametrize(
     "changes", [{"hidden_act": "relu"}, {"num_hidden_layers": 2}, {"num_labels": 3}]
 )
@@ -195,8 +203,9 @@ def test_a_loaded_recording_has_the_weights_of_the_callers_model(cache: Cache) -
 
 
 def test_a_loaded_recording_is_the_recorded_one(cache: Cache) -> None:
-    first, second = cache.program, cache.recorded(cache.model, INPUTS)
-    assert first is not second
+    loaded = cache.recordings.loaded
+    first, second = cache.program, cache.recorded(make(), INPUTS)
+    assert cache.recordings.loaded == loaded + 1
     for before, after in zip(first.graph.nodes, second.graph.nodes, strict=True):
         assert (before.name, str(before.target)) == (after.name, str(after.target))
         assert str(before.args) == str(after.args)
@@ -207,7 +216,7 @@ def test_a_loaded_recording_is_the_recorded_one(cache: Cache) -> None:
     assert first.call_spec.out_spec == second.call_spec.out_spec
     assert first.state_dict.keys() == second.state_dict.keys()
     for name, value in first.state_dict.items():
-        assert second.state_dict[name] is value
+        assert torch.equal(second.state_dict[name], value)
     assert first.constants.keys() == second.constants.keys()
     for name, value in first.constants.items():
         assert torch.equal(second.constants[name], value)
@@ -228,17 +237,19 @@ def test_nothing_comes_from_the_cache_while_the_capture_is_patched(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record, "capture", lambda *args, **options: "patched")
-    assert cache.recorded(cache.model, INPUTS) == "patched"
+    assert cache.recorded(make(), INPUTS) == "patched"
     monkeypatch.undo()
-    assert cache.recorded(cache.model, INPUTS) != "patched"
+    loaded = cache.recordings.loaded
+    cache.recorded(make(), INPUTS)
+    assert cache.recordings.loaded == loaded + 1
 
 
 def test_the_cache_can_be_disabled(cache: Cache) -> None:
     loaded = cache.recordings.loaded
     function = cache.recordings.wrap(lambda model, inputs: "fresh")
-    assert function(cache.model, INPUTS) != "fresh"
+    assert function(make(), INPUTS) != "fresh"
     with cache.recordings.disabled():
-        assert function(cache.model, INPUTS) == "fresh"
+        assert function(make(), INPUTS) == "fresh"
     assert cache.recordings.loaded == loaded + 1
 
 
