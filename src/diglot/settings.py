@@ -139,6 +139,19 @@ def load(**arguments: Any) -> Settings:
     return settings
 
 
+def device_for(backend: str, device: str | None) -> str | None:
+    """The device of a backend: the given or configured one, if the backend has such devices.
+
+    Args:
+        backend: the backend's name.
+        device: the device's name; ``None`` for the configured one.
+    """
+    chosen = load(device=device).device
+    if chosen is None or not backends.find(backend).has_device(chosen):
+        return None
+    return chosen
+
+
 def allowed(key: str) -> str:
     """The allowed values of a setting, in words."""
     match key:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import diglot
 from diglot import backends, versions
-from diglot.checkpoints.architectures import UNBOUNDED
 from diglot.cli import options, rendering
 from diglot.cli.rendering import Facts
 from diglot.errors import DiglotError, MissingLabelsError
@@ -136,6 +135,8 @@ def _tensors(files: Sequence[Path]) -> dict[str, Any]:
 
 def _tokenizer_limit(folder: Path) -> int | None:
     """The most tokens that the tokenizer's files allow; ``None`` if they state no limit."""
+    from diglot.checkpoints.architectures import UNBOUNDED
+
     limit = _json(folder / "tokenizer_config.json").get("model_max_length")
     return int(limit) if isinstance(limit, int | float) and limit < UNBOUNDED else None
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diglot import backends, checkpoints, versions
+from diglot import backends, checkpoints, settings, versions
 from diglot.equality.compare import Compared, compare
 from diglot.equality.judge import Rule
 from diglot.equality.reference import ModelReference, Reference
@@ -102,7 +102,7 @@ def check(
             changes = sides_by_name.changes_since(ledger, found, reference, tolerance)
         else:
             precision = precision or "float32"
-            own_device = sides_by_name.device_for(reference, device)
+            own_device = settings.device_for(reference, device)
             right = model = ModelReference(found, reference, precision, own_device)
             opened.callback(model.close)
             if isinstance(against, str | os.PathLike):

@@ -71,19 +71,6 @@ def changes_since(
     return changes(recorded, now)
 
 
-def device_for(backend: str, device: str | None) -> str | None:
-    """The device of a backend: the given or configured one, if the backend has such devices.
-
-    Args:
-        backend: the backend's name.
-        device: the device's name; ``None`` for the configured one.
-    """
-    chosen = settings.load(device=device).device
-    if chosen is None or not backends.find(backend).has_device(chosen):
-        return None
-    return chosen
-
-
 def side(
     name: str | os.PathLike[str],
     checkpoint: Checkpoint,
@@ -96,7 +83,7 @@ def side(
         name: a backend's name, the folder of an export, or a server's address.
         checkpoint: the checkpoint that a backend loads.
         precision: the dtype of a backend's parameters.
-        device: the device of a backend; see :func:`device_for`.
+        device: the device of a backend; see :func:`diglot.settings.device_for`.
 
     Raises:
         UnknownBackendError: nothing has that name.
@@ -105,7 +92,9 @@ def side(
     name = os.fspath(name)
     if name in backends.names():
         kind = backends.require(name)
-        loaded: Any = kind.load(checkpoint, precision=precision, device=device_for(name, device))
+        loaded: Any = kind.load(
+            checkpoint, precision=precision, device=settings.device_for(name, device)
+        )
         return ClassifierSide.of(checkpoint, loaded)
     if layout.is_export(name):
         return EndpointSide(*open_export(name))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diglot import extras, versions
+from diglot import extras, settings, versions
 from diglot.checkpoints import hub
 from diglot.equality.judge import Rule, judge
 from diglot.equality.reference import ModelReference
@@ -67,11 +67,10 @@ def record(
     """
     extras.require("parity", "hypothesis")
     from diglot.checkpoints import Checkpoint, find
-    from diglot.parity import sides_by_name
     from diglot.parity.inputs import Inputs
 
     found = checkpoint if isinstance(checkpoint, Checkpoint) else find(checkpoint, **options)
-    own_device = sides_by_name.device_for(backend, device)
+    own_device = settings.device_for(backend, device)
     model = ModelReference(found, backend, precision, own_device)
     try:
         if cases is None:
