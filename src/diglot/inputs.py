@@ -97,9 +97,7 @@ def read_all(texts: str | Sequence[str], pairs: str | Sequence[str] | None = Non
         return [read(text, index) for index, text in enumerate(firsts)]
     seconds = [pairs] if isinstance(pairs, str) else list(pairs)
     if len(firsts) != len(seconds):
-        raise InputError(
-            f"there are {len(firsts)} texts, but {len(seconds)} second texts for them"
-        )
+        raise InputError(f"there are {len(firsts)} texts, but {len(seconds)} second texts for them")
     return [
         read(text, index, pair)
         for index, (text, pair) in enumerate(zip(firsts, seconds, strict=True))
