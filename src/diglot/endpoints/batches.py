@@ -53,8 +53,8 @@ def fitted(name: str, signature: Signature, inputs: Mapping[str, Any]) -> Arrays
             f"the signature {name!r} takes {_listed(signature.inputs)}, not {_listed(inputs)}"
         )
     arrays = {
-        key: _array(f"{key!r} of the signature {name!r}", one, inputs[key])
-        for key, one in signature.inputs.items()
+        key: _array(f"{key!r} of the signature {name!r}", tensor, inputs[key])
+        for key, tensor in signature.inputs.items()
     }
     sizes = {key: len(value) for key, value in sorted(arrays.items()) if value.ndim}
     if len(set(sizes.values())) > 1:
@@ -65,14 +65,14 @@ def fitted(name: str, signature: Signature, inputs: Mapping[str, Any]) -> Arrays
 
 
 def _listed(names: Mapping[str, Any]) -> str:
-    return ", ".join(repr(one) for one in sorted(names)) or "nothing"
+    return ", ".join(repr(name) for name in sorted(names)) or "nothing"
 
 
 def _array(what: str, expected: Tensor, value: Any) -> NDArray[Any]:
     array = _strings(what, value) if expected.dtype == "string" else _numbers(what, expected, value)
     sizes = zip(array.shape, expected.shape, strict=False)
     if array.ndim != len(expected.shape) or any(want not in (None, size) for size, want in sizes):
-        shape = ", ".join("any" if one is None else str(one) for one in expected.shape)
+        shape = ", ".join("any" if size is None else str(size) for size in expected.shape)
         raise InputError(f"{what} has the shape [{shape}], not {list(array.shape)}")
     return array
 
@@ -207,9 +207,9 @@ def texts(name: str, value: NDArray[Any]) -> NDArray[Any]:
     """
     if value.dtype != object:
         return value
-    found = np.empty(value.size, dtype=object)
+    decoded = np.empty(value.size, dtype=object)
     try:
-        found[:] = [one.decode() if isinstance(one, bytes) else one for one in value.flat]
+        decoded[:] = [text.decode() if isinstance(text, bytes) else text for text in value.flat]
     except UnicodeDecodeError as error:
         raise ServingError(f"the output {name!r} has bytes that are no text: {error}") from error
-    return found.reshape(value.shape)
+    return decoded.reshape(value.shape)

@@ -89,8 +89,12 @@ class GrpcConnection(Connection):
         answer = self._ask(self._models.GetModelStatus, request)
         states = get_model_status_pb2.ModelVersionStatus.State
         return [
-            (int(one.version), str(states.Name(one.state)), str(one.status.error_message))
-            for one in answer.model_version_status
+            (
+                int(version.version),
+                str(states.Name(version.state)),
+                str(version.status.error_message),
+            )
+            for version in answer.model_version_status
         ]
 
     def close(self) -> None:
@@ -101,14 +105,14 @@ class GrpcConnection(Connection):
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
         self._address(request.model_spec)
         answer = self._ask(self._prediction.GetModelMetadata, request)
-        found = get_model_metadata_pb2.SignatureDefMap()
-        if not answer.metadata["signature_def"].Unpack(found):
-            raise ServingError(f"{self.name} told no signatures; is it TF Serving?")
+        definitions = get_model_metadata_pb2.SignatureDefMap()
+        if not answer.metadata["signature_def"].Unpack(definitions):
+            raise ServingError(f"{self.name} sent no signatures; check that it is TF Serving")
         return {
-            name: Signature(_tensors(one.inputs), _tensors(one.outputs))
-            for name, one in found.signature_def.items()
+            name: Signature(_tensors(definition.inputs), _tensors(definition.outputs))
+            for name, definition in definitions.signature_def.items()
             if not name.startswith("__")
-            and not any(each.tensor_shape.unknown_rank for each in one.inputs.values())
+            and not any(info.tensor_shape.unknown_rank for info in definition.inputs.values())
         }
 
     def _predict(self, name: str, signature: Signature, inputs: Arrays) -> Arrays:
@@ -131,7 +135,7 @@ class GrpcConnection(Connection):
                 example.features.feature[key].bytes_list.value.append(value.encode())
         answer = self._ask(self._prediction.Classify, request)
         return [
-            [(str(one.label), float(one.score)) for one in row.classes]
+            [(str(ranked.label), float(ranked.score)) for ranked in row.classes]
             for row in answer.result.classifications
         ]
 
@@ -181,12 +185,12 @@ def _too_large(error: Any) -> bool:
     return "larger than max" in (error.details() or "")
 
 
-def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
+def _tensors(infos: Mapping[str, Any]) -> dict[str, Tensor]:
     def tensor(info: Any) -> Tensor:
         dtype = types_pb2.DataType.Name(info.dtype)
         if info.tensor_shape.unknown_rank:
             return Tensor(DTYPES.get(dtype, dtype), (None,))
-        sizes = tuple(None if one.size < 0 else int(one.size) for one in info.tensor_shape.dim)
+        sizes = tuple(None if dim.size < 0 else int(dim.size) for dim in info.tensor_shape.dim)
         return Tensor(DTYPES.get(dtype, dtype), sizes)
 
-    return {name: tensor(one) for name, one in found.items()}
+    return {name: tensor(info) for name, info in infos.items()}

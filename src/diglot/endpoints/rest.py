@@ -54,8 +54,8 @@ class RestConnection(Connection):
         answer = self._ask("GET", "")
         try:
             return [
-                (int(one["version"]), one["state"], one["status"]["error_message"])
-                for one in answer["model_version_status"]
+                (int(version["version"]), version["state"], version["status"]["error_message"])
+                for version in answer["model_version_status"]
             ]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._foreign(f"its status lacks {error}") from error
@@ -69,9 +69,9 @@ class RestConnection(Connection):
         try:
             definitions = answer["metadata"]["signature_def"]["signature_def"]
             return {
-                name: Signature(_tensors(one["inputs"]), _tensors(one["outputs"]))
-                for name, one in definitions.items()
-                if not name.startswith("__") and not _any_rank(one["inputs"])
+                name: Signature(_tensors(definition["inputs"]), _tensors(definition["outputs"]))
+                for name, definition in definitions.items()
+                if not name.startswith("__") and not _any_rank(definition["inputs"])
             }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self._foreign(f"its metadata lacks {error}") from error
@@ -135,16 +135,16 @@ class RestConnection(Connection):
         except (urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._unreachable(1, str(error)) from error
         try:
-            found = json.loads(answer.data)
+            content = json.loads(answer.data)
         except ValueError:
-            found = None
-        if answer.status == 200 and isinstance(found, dict):
-            return found
-        raise self._error(answer, found)
+            content = None
+        if answer.status == 200 and isinstance(content, dict):
+            return content
+        raise self._error(answer, content)
 
-    def _error(self, answer: urllib3.BaseHTTPResponse, found: Any) -> Exception:
+    def _error(self, answer: urllib3.BaseHTTPResponse, content: Any) -> Exception:
         tries = 1 + (len(answer.retries.history) if answer.retries else 0)
-        message = found.get("error") if isinstance(found, dict) else None
+        message = content.get("error") if isinstance(content, dict) else None
         if answer.status in _NOT_READY:
             return self._busy(tries, f"{answer.status} {message or answer.reason}")
         if not isinstance(message, str):
@@ -162,24 +162,24 @@ class RestConnection(Connection):
         )
 
 
-def _tensors(found: Mapping[str, Any]) -> dict[str, Tensor]:
+def _tensors(infos: Mapping[str, Any]) -> dict[str, Tensor]:
     return {
         name: Tensor(
-            DTYPES.get(one["dtype"], one["dtype"]),
+            DTYPES.get(info["dtype"], info["dtype"]),
             (None,)
-            if one["tensor_shape"]["unknown_rank"]
+            if info["tensor_shape"]["unknown_rank"]
             # In JSON, 64-bit integers are strings.
             else tuple(
                 None if int(dim["size"]) < 0 else int(dim["size"])
-                for dim in one["tensor_shape"]["dim"]
+                for dim in info["tensor_shape"]["dim"]
             ),
         )
-        for name, one in found.items()
+        for name, info in infos.items()
     }
 
 
-def _any_rank(found: Mapping[str, Any]) -> bool:
-    return any(one["tensor_shape"]["unknown_rank"] for one in found.values())
+def _any_rank(infos: Mapping[str, Any]) -> bool:
+    return any(info["tensor_shape"]["unknown_rank"] for info in infos.values())
 
 
 def _columns(value: NDArray[Any]) -> Any:
@@ -187,7 +187,7 @@ def _columns(value: NDArray[Any]) -> Any:
     if value.dtype != object:
         return value.tolist()
     leaves = np.empty(value.size, dtype=object)
-    leaves[:] = [_leaf(one) for one in value.flat]
+    leaves[:] = [_leaf(leaf) for leaf in value.flat]
     return leaves.reshape(value.shape).tolist()
 
 
@@ -203,10 +203,10 @@ def _array(expected: Tensor | None, value: Any) -> NDArray[Any]:
         return np.asarray(value)
     if expected.dtype != "string":
         return np.array(value, dtype=np.dtype(expected.dtype))
-    found = np.array(value, dtype=object)
-    leaves = np.empty(found.size, dtype=object)
+    nested = np.array(value, dtype=object)
+    leaves = np.empty(nested.size, dtype=object)
     # The strings of an output whose name ends in _bytes come as base64.
     leaves[:] = [
-        base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in found.flat
+        base64.b64decode(leaf["b64"]) if isinstance(leaf, dict) else leaf for leaf in nested.flat
     ]
-    return leaves.reshape(found.shape)
+    return leaves.reshape(nested.shape)

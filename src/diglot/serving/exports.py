@@ -99,28 +99,29 @@ def export(
     kind = targets.find(target) if isinstance(target, str) else target
     require(kind.extra, *kind.requires)
     chosen = _choices(choices)
-    found = checkpoints.find(checkpoint, revision=revision, labels=labels)
-    name = layout.checked_name(name or _name(found))
+    resolved = checkpoints.find(checkpoint, revision=revision, labels=labels)
+    name = layout.checked_name(name or _name(resolved))
     folder = Path(to).expanduser() / name
     number = layout.next_version(folder) if version is None else version
     place = folder / str(number)
     if number < 1 or place.exists():
         problem = "is taken" if number > 0 else "is no version: it must be 1 or more"
         raise ExportError(f"{place} {problem}; the next free one is {layout.next_version(folder)}")
-    tokenizer, no_text = _tokenizer(found, kind, chosen, strings, required=require_text)
+    tokenizer, no_text = _tokenizer(resolved, kind, chosen, strings, required=require_text)
     with files.beside(place) as scratch:
         written = scratch / str(number)
-        model = torch_model.load(found, precision=chosen.precision)
-        source = Source(name, found, model, tokenizer)
+        model = torch_model.load(resolved, precision=chosen.precision)
+        source = Source(name, resolved, model, tokenizer)
         signatures = kind.write(written, source, chosen)
         # The functions of the program that was written refer to one another in cycles; without a
         # collection, its weights would stay in memory during the proof.
         gc.collect()
-        _write_labels(written, found, with_tokens=tokenizer is not None)
+        _write_labels(written, resolved, with_tokens=tokenizer is not None)
         report = prove(written, source, chosen, kind)
         if report.differences:
             raise ExportRefusedError(
-                f"{name} was not published, because it does not answer like {found.name}:\n{report}"
+                f"{name} was not published, because it does not answer like"
+                f" {resolved.name}:\n{report}"
             )
         facts = _facts(source, kind, chosen, signatures, no_text, strings, report)
         provenance.write(written, facts)
