@@ -1,4 +1,4 @@
-"""The sessions: ``nox -s demo`` shows diglot at work, ``nox -s tests`` proves it."""
+"""The sessions of nox: ``nox -s demo`` shows diglot at work, ``nox -s tests`` tests it."""
 
 from pathlib import Path
 
@@ -11,72 +11,71 @@ nox.options.error_on_missing_interpreters = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 TESTS = nox.project.dependency_groups(PROJECT, "test")
 EVERYTHING = ".[tensorflow,serving,parity,parquet]"
-# What an export needs, beside diglot itself, to run from the command line.
-RUNTIME = ("numpy", "pydantic", "pydantic-settings", "rich", "tensorflow", "typer")
+# The packages that diglot needs to run an export from the command line.
+RUNTIME = ("numpy", "pydantic", "rich", "tensorflow", "typer")
+# Two workers for two cores. A worker that has no tests left takes over tests of the other one.
+PYTEST = ("pytest", "--numprocesses=2", "--dist=worksteal")
 WORKED_EXAMPLE = (
     "I've been waiting for a HuggingFace course my whole life.",
     "I hate this so much!",
 )
 
-# Checkpoints in which transformers itself has changed since: there `matrix` must find a difference.
-MOVED = {
-    # Its last hidden state was taken before the final norm, and a token that sees no other in its
-    # window attended to all alike.
+# Checkpoints for which the answers of transformers have changed: `matrix` must find a difference.
+CHANGED = {
+    # The last hidden state was taken before the final norm, and a token that sees no other token
+    # in its window attended to all tokens equally.
     ("modernbert", "oldest"),
 }
 
 
 def install(session: nox.Session, *packages: str) -> None:
-    """Install at the versions that are known to be good."""
+    """Install packages at the versions of constraints.txt, which are known to work."""
     session.install("--constraint", "constraints.txt", *packages)
 
 
 def pinned(package: str, age: str) -> str:
-    """The oldest version that pyproject.toml allows, or the newest that is known to be good."""
+    """The oldest version that pyproject.toml allows, or the newest that is known to work."""
     if age == "oldest":
         project = PROJECT["project"]
-        listed = [*project["dependencies"], *project["optional-dependencies"]["tensorflow-cpu"]]
+        versions = [*project["dependencies"], *project["optional-dependencies"]["tensorflow-cpu"]]
     else:
-        listed = Path("constraints.txt").read_text().splitlines()
-    exact = (one.replace(">=", "==") for one in listed)
-    return next(one for one in exact if one.startswith(f"{package}=="))
+        versions = Path("constraints.txt").read_text().splitlines()
+    exact = (requirement.replace(">=", "==") for requirement in versions)
+    return next(requirement for requirement in exact if requirement.startswith(f"{package}=="))
 
 
 @nox.session
 def demo(session: nox.Session) -> None:
-    """Set up, and explain the worked example in both frameworks with the embedded checkpoint."""
+    """Explain the worked example in both frameworks with the embedded checkpoint."""
     install(session, ".[tensorflow-cpu]")
     session.run("diglot", "explain", "--backend", "both", *WORKED_EXAMPLE)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The tests, with their coverage; what follows ``--`` goes to pytest instead."""
+    """Run the tests, and measure their coverage; arguments after ``--`` go to pytest instead."""
     install(session, "-e", EVERYTHING, *TESTS)
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
     session.run("coverage", "erase")
-    some = ("-m", "not export")
-    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *some, "--cov", "--cov-report=")
+    session.run(*PYTEST, "-m", "not export", "--cov", "--cov-report=")
     session.run("coverage", "report")
 
 
 @nox.session
 def parity(session: nox.Session) -> None:
-    """The long run: the parity tests with many more examples."""
+    """Run the parity tests with many more examples."""
     install(session, "-e", EVERYTHING, *TESTS)
-    session.run(
-        *("pytest", "--numprocesses=2", "--dist=loadgroup", "parity_tests", *session.posargs),
-        env={"HYPOTHESIS_PROFILE": "long"},
-    )
+    session.run(*PYTEST, "parity_tests", *session.posargs, env={"HYPOTHESIS_PROFILE": "long"})
 
 
 @nox.session
 def trust(session: nox.Session) -> None:
-    """How far ``diglot check`` can be trusted; it takes hours, and can be taken up again.
+    """Measure how many planted faults ``diglot check`` finds, and how many false alarms it raises.
 
-    What follows ``--`` goes to ``python -m parity_tests.trust``.
+    It takes hours, and a second run continues the first. Arguments after ``--`` go to
+    ``python -m parity_tests.trust``.
     """
     install(session, "-e", EVERYTHING, *TESTS)
     results = Path(session.create_tmp(), "trust")
@@ -85,11 +84,11 @@ def trust(session: nox.Session) -> None:
 
 @nox.session
 def serving(session: nox.Session) -> None:
-    """Exports of every architecture, proven; and one that runs where there is no PyTorch."""
+    """Export every architecture, and run one export in an environment without PyTorch."""
     install(session, "-e", EVERYTHING, *TESTS)
-    paths = ("tests/serving", "tests/tokenization", "tests/cli/test_serve.py")
-    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *paths)
-    session.run("pytest", "--numprocesses=2", "parity_tests/test_exports.py")
+    paths = ("tests/serving", "tests/tokenization", "tests/cli/test_export.py")
+    session.run(*PYTEST, *paths)
+    session.run(*PYTEST, "parity_tests/test_exports.py")
     scratch = Path(session.create_tmp())
     models, alone = scratch / "saved_models", scratch / "alone"
     session.run("diglot", "export", "--to", str(models))
@@ -111,7 +110,7 @@ def serving(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("missing", ["tensorflow", "torch"])
 def without(session: nox.Session, missing: str) -> None:
-    """What still works where one framework is not installed, and what says so."""
+    """Test what works without one of the frameworks, and which messages name the missing one."""
     present = {
         "tensorflow": [".[torch,parity]"],
         "torch": [".", "tensorflow-cpu", "keras"],
@@ -122,26 +121,27 @@ def without(session: nox.Session, missing: str) -> None:
 
 @nox.session
 def minimums(session: nox.Session) -> None:
-    """The lowest versions that pyproject.toml allows."""
+    """Run the tests with the lowest versions that pyproject.toml allows."""
     project = PROJECT["project"]
     extras = project["optional-dependencies"]
-    some = [
-        one for extra in ("tensorflow", "serving", "parity", "parquet") for one in extras[extra]
+    optional = [
+        requirement
+        for extra in ("tensorflow", "serving", "parity", "parquet")
+        for requirement in extras[extra]
     ]
-    requirements = [*project["dependencies"], *some, *TESTS]
+    requirements = [*project["dependencies"], *optional, *TESTS]
     lowest = Path(session.virtualenv.location) / "minimums.txt"
-    lowest.write_text("\n".join(one.replace(">=", "==") for one in requirements))
+    lowest.write_text("\n".join(line.replace(">=", "==") for line in requirements))
     session.install("--requirement", str(lowest))
     session.install("--no-deps", "-e", ".")
-    # What these old versions themselves deprecate is no news.
+    # The old versions use features of each other and of Python that are deprecated by now.
     quiet = ("-W", "ignore::DeprecationWarning")
-    chosen = (*quiet, "-m", "not export", *session.posargs)
-    session.run("pytest", "--numprocesses=2", "--dist=loadgroup", *chosen)
+    session.run(*PYTEST, *quiet, "-m", "not export", *session.posargs)
 
 
 @nox.session
 def ledgers(session: nox.Session) -> None:
-    """Ledgers for ``matrix``, recorded with the versions that are known to be good."""
+    """Record the ledgers for ``matrix`` with the versions that are known to work."""
     install(session, "-e", EVERYTHING, *TESTS)
     session.run("python", "-m", "parity_tests.matrix", str(session.cache_dir / "ledgers"))
 
@@ -150,7 +150,7 @@ def ledgers(session: nox.Session) -> None:
 @nox.parametrize("tensorflow", ["newest", "oldest"])
 @nox.parametrize("transformers", ["newest", "oldest"])
 def matrix(session: nox.Session, transformers: str, tensorflow: str) -> None:
-    """Other versions, held against the same ledgers; of PyTorch, the oldest is the newest."""
+    """Compare the answers of other versions with the ledgers; one version of PyTorch is allowed."""
     session.install(
         pinned("torch", "oldest"),
         pinned("transformers", transformers),
@@ -159,7 +159,7 @@ def matrix(session: nox.Session, transformers: str, tensorflow: str) -> None:
     )
     failures = str(Path(session.create_tmp(), "failures"))
     for ledger in sorted((session.cache_dir / "ledgers").glob("*.ledger")):
-        code = 1 if (ledger.stem, transformers) in MOVED else 0
+        code = 1 if (ledger.stem, transformers) in CHANGED else 0
         for backend in ("torch", "tensorflow"):
             session.run(
                 *("diglot", "check", str(ledger.with_suffix("")), "--against", str(ledger)),
@@ -170,7 +170,7 @@ def matrix(session: nox.Session, transformers: str, tensorflow: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style and formatting."""
+    """Check style and formatting."""
     install(session, "ruff")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -178,6 +178,6 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Types, strictly."""
+    """Check types strictly."""
     install(session, "-e", ".[parity]", "mypy", "pytest", "urllib3")
     session.run("mypy")

@@ -1,4 +1,4 @@
-"""Tiny checkpoints of every supported architecture, random but seeded, and both their readings."""
+"""Tiny seeded models of every supported architecture, in PyTorch and in TensorFlow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIZES = {
     "max_position_embeddings": MAX_TOKENS,
 }
 _TOKENS = {"pad_token_id": PAD, "bos_token_id": CLS, "eos_token_id": SEP}
-# Positions of these start behind the pad token's id.
+# These count positions from the id after the pad token's.
 _SHIFTED = _SIZES | _TOKENS | {"max_position_embeddings": MAX_TOKENS + PAD + 1}
 
 CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
@@ -73,7 +73,7 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
         "local_attention": 8,
         "global_attn_every_n_layers": 2,
     },
-    # Its embeddings count positions from 2, whatever the pad token is.
+    # Its embeddings count positions from 2, for any pad token.
     "mpnet": _SHIFTED | {"max_position_embeddings": MAX_TOKENS + 2},
     "qwen2": _SIZES | _TOKENS | {"num_key_value_heads": 1},
     "roberta": _SHIFTED,
@@ -83,12 +83,19 @@ CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
 ARCHITECTURES = tuple(CONFIGURATIONS)
 DECODERS = ("gpt2", "llama", "qwen2")
 
+UNLIKE = ("albert", "bert", "deberta-v2", "distilbert", "gpt2", "llama", "modernbert", "mpnet")
+"""Architectures that cover all operators: each of the others has the operators of one of these."""
+
 
 def torch_model(architecture: str, *, seed: int = 0, **changes: Any) -> torch.nn.Module:
-    """A sequence classifier whose weights, biases and norms are all far from their defaults.
+    """Makes a sequence classifier with weights, biases and norms far from their defaults.
 
-    A freshly initialised model has zero biases and tiny weights, under which many a fault would
-    change nothing.
+    A freshly initialised model has zero biases and tiny weights, which would hide many faults.
+
+    Args:
+        architecture: a key of :data:`CONFIGURATIONS`.
+        seed: the random seed of the weights.
+        changes: further settings of the configuration.
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
@@ -107,7 +114,14 @@ def torch_model(architecture: str, *, seed: int = 0, **changes: Any) -> torch.nn
 
 @dataclass(frozen=True)
 class Subject:
-    """One checkpoint as PyTorch in float32, as PyTorch in float64, and as TensorFlow."""
+    """One model in three forms.
+
+    Attributes:
+        architecture: its name.
+        expected: transformers' PyTorch model in float32.
+        reference: the same model in float64.
+        actual: the TensorFlow model.
+    """
 
     architecture: str
     expected: Any
@@ -116,7 +130,7 @@ class Subject:
 
     @property
     def takes_types(self) -> bool:
-        """Whether two kinds of token type mean something to it."""
+        """Whether the model distinguishes two token types."""
         return "token_type_ids" in self.actual.lowered.inputs and (
             self.architecture in DECODERS or self.expected.config.type_vocab_size > 1
         )
@@ -124,7 +138,7 @@ class Subject:
 
 @cache
 def subject(architecture: str) -> Subject:
-    """The three readings; made once, since recording a model takes seconds."""
+    """The model of an architecture in its three forms; made once for each process."""
     from diglot import TFAutoModelForSequenceClassification
 
     model = torch_model(architecture)
@@ -132,12 +146,18 @@ def subject(architecture: str) -> Subject:
 
 
 def reading(architecture: str, model: Any, tensorflow_class: Any) -> Subject:
-    """The three readings of one PyTorch model."""
+    """A PyTorch model in its three forms.
+
+    Args:
+        architecture: its name.
+        model: the PyTorch model in float32.
+        tensorflow_class: the class or function that makes the TensorFlow model.
+    """
     return Subject(architecture, model, deepcopy(model).double(), tensorflow_class(deepcopy(model)))
 
 
 def run_torch(model: Any, encoding: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Every stage of transformers' own model: hidden states by layer, logits, probabilities."""
+    """Runs transformers' own model: hidden states by layer, logits, probabilities."""
     tensors = {name: torch.from_numpy(np.asarray(value)) for name, value in encoding.items()}
     with torch.inference_mode():
         return _stages(model(**tensors, output_hidden_states=True), torch.softmax)
@@ -146,20 +166,20 @@ def run_torch(model: Any, encoding: Mapping[str, NDArray[Any]]) -> dict[str, NDA
 def run_torch_anew(
     model: Any, encoding: Mapping[str, NDArray[Any]], seed: int
 ) -> dict[str, NDArray[Any]]:
-    """The same with each module's output rounded anew."""
+    """Runs transformers' own model with random rounding of each module's output."""
     with rounded_anew(model, seed):
         return run_torch(model, encoding)
 
 
 def run_tensorflow(model: Any, encoding: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The same of a TensorFlow model, or of anything that is called like one."""
+    """Runs a TensorFlow model, or anything with the same call signature."""
     import tensorflow as tf
 
     return _stages(model(**encoding, output_hidden_states=True), tf.nn.softmax)
 
 
 def _stages(outputs: Any, softmax: Callable[..., Any]) -> dict[str, NDArray[Any]]:
-    stages = {f"hidden state {i}": one for i, one in enumerate(outputs["hidden_states"])}
+    stages = {f"hidden state {i}": state for i, state in enumerate(outputs["hidden_states"])}
     if "logits" in outputs:
         stages["logits"] = outputs["logits"]
         stages["probabilities"] = softmax(outputs["logits"], -1)

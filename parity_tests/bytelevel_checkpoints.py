@@ -1,4 +1,4 @@
-"""Byte-level tokenizers as real checkpoints have them, trained on what Python brings along."""
+"""Byte-level tokenizers in the styles of published checkpoints, trained when a test needs them."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ PRE_TOKENIZERS = {
         _bytes(False, use_regex=False),
     ),
 }
-"""The section ``pre_tokenizer`` of ``tokenizer.json``, by whose it is."""
+"""The section ``pre_tokenizer`` of ``tokenizer.json``, by the family of checkpoints."""
 
 _EMPTY = {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
 
@@ -109,21 +109,21 @@ MODELS: dict[str, dict[str, Any]] = {
         "specials": [f"<0x{value:02X}>" for value in range(256)],
     },
 }
-"""What to train: by which words, with which options, and whether with the whole byte alphabet."""
+"""The models to train: pre-tokenizer, options, and whether the byte alphabet is complete."""
 
 
 _MODULES = ("argparse", "ast", "datetime", "decimal", "inspect", "subprocess", "tarfile", "typing")
 
 
 def docstrings() -> list[str]:
-    """Real text that is wherever Python is."""
-    found = []
+    """Return English text that every installation of Python has."""
+    texts = []
     library = Path(sysconfig.get_paths()["stdlib"])
     for name in _MODULES:
         for node in ast.walk(ast.parse((library / f"{name}.py").read_text("utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-                found.append(ast.get_docstring(node) or "")
-    return found
+                texts.append(ast.get_docstring(node) or "")
+    return texts
 
 
 @cache
@@ -164,7 +164,7 @@ def _masks(*names: str) -> list[AddedToken]:
 
 @cache
 def checkpoint(style: str) -> Tokenizer:
-    """A whole tokenizer, with the special and added tokens of its style."""
+    """Return a whole tokenizer, with the special and added tokens of its style."""
     tokenizer = Tokenizer.from_str(trained(style).to_str())
     if style == "roberta":
         tokenizer.add_special_tokens(_masks("<s>", "<pad>", "</s>", "<mask>"))
@@ -172,7 +172,7 @@ def checkpoint(style: str) -> Tokenizer:
         tokenizer.post_processor = processors.RobertaProcessing(*ends, add_prefix_space=True)
     elif style == "modernbert":
         tokenizer.add_special_tokens(_masks("[CLS]", "[SEP]", "[PAD]", "[MASK]"))
-        # Runs of spaces have tokens of their own, which are looked for in the normalized text.
+        # Runs of spaces have their own tokens, which are found in the normalized text.
         tokenizer.add_tokens([" " * count for count in range(6, 1, -1)] + ["|||IP_ADDRESS|||", "é"])
         tokenizer.post_processor = _template(
             tokenizer, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"
@@ -188,7 +188,7 @@ def checkpoint(style: str) -> Tokenizer:
         )
     elif style == "llama2":
         tokenizer.add_special_tokens(["<s>", "</s>"])
-        # Not cut into words at all: a text is one word.
+        # Without a pre-tokenizer, a text is one word.
         whole = json.loads(tokenizer.to_str())
         whole["pre_tokenizer"] = None
         whole["normalizer"] = {

@@ -1,4 +1,4 @@
-"""Tiny checkpoints on disk: an architecture's model with a real tokenizer of its kind."""
+"""Tiny checkpoints on disk: a model of each architecture with a real tokenizer of its kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .architectures import torch_model
 from .test_worked_example import minilm
 
 _TOKENS = 48
-# The tokenizer that an architecture's checkpoints usually have, and its pad token.
+# The usual tokenizer of each architecture, with its pad token.
 _WORDPIECE = dict.fromkeys(("bert", "distilbert", "electra", "mpnet"), "[PAD]")
 _UNIGRAM = {
     "albert": "albert",
@@ -44,8 +44,9 @@ def tokenizer(architecture: str) -> PreTrainedTokenizerFast:
         backend = unigram_styles.tokenizer(_UNIGRAM[architecture])
     else:
         backend = bytelevel_checkpoints.checkpoint(_BYTES[architecture])
-    names = [one.content for one in backend.get_added_tokens_decoder().values() if one.special]
-    pad = next((one for one in names if "pad" in one.lower()), names[0])
+    added = backend.get_added_tokens_decoder().values()
+    names = [token.content for token in added if token.special]
+    pad = next((name for name in names if "pad" in name.lower()), names[0])
     return PreTrainedTokenizerFast(
         tokenizer_object=backend, pad_token=pad, model_max_length=_TOKENS
     )
@@ -54,7 +55,7 @@ def tokenizer(architecture: str) -> PreTrainedTokenizerFast:
 def model(architecture: str, **changes: Any) -> torch.nn.Module:
     """A tiny model that fits the tokenizer.
 
-    Padding has an embedding here, as in many a trained checkpoint: a fresh one's is zero.
+    The pad token has an embedding, as in many trained checkpoints; a fresh model's is zero.
     """
     own = tokenizer(architecture)
     positions = "n_positions" if architecture == "gpt2" else "max_position_embeddings"

@@ -1,4 +1,4 @@
-"""The verdict on one encoding: every stage, judged under the design's rule."""
+"""The verdict on one encoding: every stage, judged by diglot's own rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from diglot.equality.judge import PEERS, Rule, judge
-from diglot.equality.sides import Stages
+from diglot.equality.stages import Stages
 from diglot.parity import Difference
 
 from .architectures import Subject, run_tensorflow, run_torch, run_torch_anew
@@ -18,20 +18,34 @@ SENTENCES = (
     "I hate this so much!",
 )
 
-# As many as any of the tests' models has; which is which is told by their order alone.
+# As many labels as any of the tests' models has; only their order matters.
 _LABELS = tuple(map(str, range(8)))
 
 
+Arrays = Mapping[str, NDArray[Any]]
+"""The arrays of one run by name, as :mod:`.architectures` gives them."""
+
+
+def stages(arrays: Arrays) -> Stages:
+    """The arrays in the judge's form."""
+    layers = [name for name in arrays if name.startswith("hidden state ")]
+    outputs = {name: array for name, array in arrays.items() if name not in layers}
+    return Stages(tuple(arrays[name] for name in layers), outputs)
+
+
 def differences(
-    actual: Stages,
-    expected: Stages,
-    reference: Stages,
+    actual: Arrays,
+    expected: Arrays,
+    reference: Arrays,
     *,
-    peers: Callable[[], Sequence[Stages]] = list,
+    peers: Callable[[], Sequence[Arrays]] = list,
 ) -> list[Difference]:
-    """What parts, stage by stage: hidden states, logits, probabilities, labels."""
-    rule = Rule((_LABELS, _LABELS))
-    return judge(actual, expected, reference, rule, peers=peers).differences
+    """The differences in hidden states, logits, probabilities and labels."""
+    return judge(
+        *map(stages, (actual, expected, reference)),
+        Rule((_LABELS, _LABELS)),
+        peers=lambda: [stages(peer) for peer in peers()],
+    ).differences
 
 
 def assert_equal(
@@ -40,12 +54,12 @@ def assert_equal(
     *,
     run: Any = None,
 ) -> None:
-    """Hold one way of running TensorFlow against PyTorch.
+    """Compare one way of running TensorFlow with PyTorch.
 
     Args:
         subject: the checkpoint.
         encoding: the inputs, each ``[batch, tokens]``.
-        run: what to call in place of the TensorFlow model.
+        run: called in place of the TensorFlow model.
     """
     found = differences(
         run_tensorflow(run or subject.actual, encoding),

@@ -1,17 +1,23 @@
-"""How many examples Hypothesis draws, and what every parity test shares."""
+"""The number of examples that Hypothesis draws, and the recordings that all parity tests share."""
 
 import os
 
+# A developer's shell may silence TensorFlow, which some tests are about.
+os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
 # Before anything imports huggingface_hub, which reads it once.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from hypothesis import HealthCheck, settings
+from tests.recordings import no_recordings as no_recordings
+from tests.recordings import recordings as recordings
+from tests.recordings import use_recordings as use_recordings
 
-# A model's first call records it, which takes seconds: neither deadlines nor the check for slow
-# draws can mean anything here. By default the examples are the same in every run, so that whoever
-# changes something is told of that, and not of another's bad luck; the long run draws new ones, as
-# many as two cores can judge in an hour or two.
+import diglot.lowering.record  # noqa: F401 - the cache of recordings wraps a function of it
+
+# The first call of a model records it for seconds, so deadlines and the check for slow draws mean
+# nothing here. By default every run has the same examples: a new failure comes from a change of the
+# code. The long run draws new examples, as many as two cores judge in an hour or two.
 settings.register_profile(
     "default",
     max_examples=25,
@@ -25,6 +31,6 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# The models are tiny, and pytest-xdist's workers share the cores: more threads would only wait for
-# one another.
+# The models are tiny, and the workers of pytest-xdist share the cores: more threads would only wait
+# for each other.
 torch.set_num_threads(1)

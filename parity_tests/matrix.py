@@ -1,4 +1,4 @@
-"""``python -m parity_tests.matrix FOLDER``: checkpoints, and beside each its ledger, for nox."""
+"""``python -m parity_tests.matrix FOLDER`` writes checkpoints and their ledgers, for nox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from shutil import copytree, rmtree
 
-# Before anything imports huggingface_hub, which reads it once.
+# huggingface_hub reads it once, when it is imported.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from diglot.checkpoints import find
@@ -16,12 +16,12 @@ from diglot.quiet import transformers_muted
 
 from .checkpoints import saved
 
-# Some that have little in common: what one version changes in all of them shows in any.
+# Architectures with little in common: a change of one version in all of them shows in any.
 _ARCHITECTURES = ("bert", "deberta-v2", "gpt2", "llama", "modernbert")
 
 
 def main(folder: Path) -> None:
-    """Write the checkpoints and their ledgers, and nothing else stays in the folder."""
+    """Replace the folder's content by the checkpoints and their ledgers."""
     rmtree(folder, ignore_errors=True)
     embedded = find(None)
     copytree(embedded.path, folder / embedded.name)

@@ -1,4 +1,4 @@
-"""The encodings of :mod:`diglot.parity.strategies` that the tiny models of these tests take."""
+"""Encodings from :mod:`diglot.parity.strategies` in the sizes of the tiny models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from .architectures import MAX_TOKENS, PAD, VOCABULARY
 
 
 def encodings(*, types: bool = False, **options: Any) -> st.SearchStrategy[Encoding]:
-    """Ids and mask, and token types where they are asked for."""
+    """Draws ids and masks, each ``[batch, tokens]``.
+
+    Args:
+        types: whether to draw token types too.
+        options: further options of :func:`diglot.parity.strategies.encodings`.
+    """
     return strategies.encodings(
         vocabulary=VOCABULARY,
         max_tokens=MAX_TOKENS,

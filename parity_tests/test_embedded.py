@@ -1,4 +1,4 @@
-"""The checkpoint that ships: small, whole, and as accurate as its model card says."""
+"""The embedded checkpoint: it is small and complete, and as accurate as its model card says."""
 
 import os
 import re
@@ -12,22 +12,22 @@ from diglot import TextClassifier, embedded
 
 from .comparison import SENTENCES
 
-# Three files of tab-separated sentences and labels, beside the checkout or where the variable says.
+# A folder with tab-separated sentences and labels, next to the checkout or named by the variable.
 SST2 = Path(os.environ.get("TEST_SST2") or Path(__file__).parents[2] / "shared" / "data" / "sst2")
 
 
 def test_it_is_small() -> None:
-    assert sum(one.stat().st_size for one in embedded.path().iterdir()) <= 10_000_000
+    assert sum(file.stat().st_size for file in embedded.path().iterdir()) <= 10_000_000
 
 
 def test_transformers_alone_can_load_it() -> None:
-    theirs = transformers.pipeline(
+    pipeline = transformers.pipeline(
         "sentiment-analysis", model=str(embedded.path()), device="cpu", dtype="float32"
     )
-    ours = TextClassifier.from_pretrained(backend="torch")(list(SENTENCES))
-    for one, other in zip(ours, theirs(list(SENTENCES)), strict=True):
-        assert one["label"] == other["label"]
-        np.testing.assert_allclose(one["score"], other["score"], rtol=1e-5)
+    results = TextClassifier.from_pretrained(backend="torch")(list(SENTENCES))
+    for actual, expected in zip(results, pipeline(list(SENTENCES)), strict=True):
+        assert actual["label"] == expected["label"]
+        np.testing.assert_allclose(actual["score"], expected["score"], rtol=1e-5)
 
 
 @pytest.mark.skipif(
@@ -38,14 +38,14 @@ def test_transformers_alone_can_load_it() -> None:
 def test_its_accuracy(backend: str) -> None:
     lines = (SST2 / "test.tsv").read_text("utf-8").splitlines()[1:]
     texts, labels = zip(*(line.split("\t")[:2] for line in lines), strict=True)
-    found = TextClassifier.from_pretrained(backend=backend)(list(texts))
+    results = TextClassifier.from_pretrained(backend=backend)(list(texts))
     right = [
-        (one["label"] == "POSITIVE") == (label.strip() == "1")
-        for one, label in zip(found, labels, strict=True)
+        (result["label"] == "POSITIVE") == (label.strip() == "1")
+        for result, label in zip(results, labels, strict=True)
     ]
     assert len(right) == 872
     assert np.mean(right) >= 0.82
     card = (embedded.path() / "README.md").read_text("utf-8")
     (claimed,) = re.findall(r"^(0\.\d{4}) on the 872 test sentences", card, re.MULTILINE)
-    # On another machine, rounding may decide one sentence on the edge otherwise.
+    # On another machine, rounding may change the label of one sentence.
     assert np.mean(right) == pytest.approx(float(claimed), abs=1.2 / 872)

@@ -1,4 +1,4 @@
-"""Each framework, held against what the other one answered when its ledger was recorded."""
+"""Each framework, compared with a ledger of the other one."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_a_framework_is_equal_to_the_others_record(
     assert judged.equal, str(judged)
     assert (judged.against, judged.reference) == (tested, f"{recorded} as recorded")
     assert len(judged.inputs) > 20
-    assert all(one.judged for one in judged.stages)
-    assert any(one.ratio > 0 for one in judged.stages)
+    assert all(stage.judged for stage in judged.stages)
+    assert any(stage.ratio > 0 for stage in judged.stages)
 
 
 def test_the_two_records_differ_by_rounding(ledgers: dict[str, Path]) -> None:
@@ -47,25 +47,29 @@ def test_the_two_records_differ_by_rounding(ledgers: dict[str, Path]) -> None:
     for pair in ((torch, tensorflow), (tensorflow, torch)):
         found = diff(*pair)
         assert found.within, str(found)
-        assert [one.what for one in found.changes] == ["backend"]
-        moved = {one.stage: one.moved for one in found.moves}
+        assert [change.what for change in found.changes] == ["backend"]
+        moved = {move.stage: move.moved for move in found.moves}
         assert moved[result.ENCODING] == 0 < moved[result.HIDDEN_STATES]
 
 
-def test_both_know_the_same_truth(ledgers: dict[str, Path]) -> None:
+def test_both_ledgers_have_the_same_float64_results(ledgers: dict[str, Path]) -> None:
     def logits(ledger: Ledger) -> list[list[list[float]]]:
-        return [one.stages["logits"].truth.tolist() for one in ledger.entries if not one.refused]
+        return [
+            entry.outputs["logits"].truth.tolist() for entry in ledger.entries if not entry.refused
+        ]
 
     assert logits(read(ledgers["torch"])) == logits(read(ledgers["tensorflow"]))
 
 
-def test_one_element_of_one_weight(found: Checkpoint, ledgers: dict[str, Path]) -> None:
+def test_one_wrong_element_of_one_weight_is_found(
+    found: Checkpoint, ledgers: dict[str, Path]
+) -> None:
     faulty = backends.require("tensorflow").load(found, precision="float32", device="cpu")
-    weight = next(one for one in faulty.model.weights if "layer.1" in one.path)
+    weight = next(value for name, value in faulty.model.variables.items() if "layer.1" in name)
     values = weight.numpy()
     values.flat[0] += 0.05
     weight.assign(values)
     side = ClassifierSide.of(found, faulty)
     with mock.patch("diglot.parity.sides_by_name.side", return_value=side):
         judged = check(found, ledgers["torch"], reference="tensorflow")
-    assert result.HIDDEN_STATES in {one.stage for one in judged.failures}
+    assert result.HIDDEN_STATES in {failure.stage for failure in judged.failures}

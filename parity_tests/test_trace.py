@@ -1,8 +1,8 @@
-"""The trace: silent where the readings agree, and each planted fault named where it was planted."""
+"""The trace: silent where both models agree, and precise about the place of each planted fault."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ import torch
 import transformers
 from packaging.version import Version
 
-from diglot import TFAutoModelForSequenceClassification
 from diglot.errors import InputError, LoweringError
 from diglot.lowering import REGISTRY
+from diglot.lowering.model import LoweredModel
 from diglot.lowering.passes.promotion import convert
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
@@ -33,7 +33,7 @@ ENCODING = {
 }
 LAYER = "bert.encoder.layer.1"
 
-# The other architectures are recorded as the operators of one of these.
+# Each of the other architectures has the operators of one of these.
 UNLIKE = ("albert", "bert", "deberta-v2", "distilbert", "gpt2", "llama", "modernbert", "mpnet")
 
 masks = pytest.mark.skipif(
@@ -44,57 +44,56 @@ masks = pytest.mark.skipif(
 
 @dataclass(frozen=True)
 class Pair:
-    """Both readings of a checkpoint, recorded once."""
+    """A PyTorch model, the same model in TensorFlow, and the captured graph."""
 
     model: Any
-    other: Any
+    other: LoweredModel
     graph: Graph
 
     def trace(self, encoding: Mapping[str, Any] = ENCODING) -> Trace:
-        """What the trace says of an input."""
+        """Trace one input."""
         return trace_models(self.model, self.other, encoding, graph=self.graph)
 
     @property
     def program(self) -> Any:
-        """What TensorFlow runs."""
+        """The TensorFlow program."""
         return self.other.program(INPUTS)
 
     def node(self, module: str, target: Any) -> Any:
-        """The program's only such node of the module."""
-        (found,) = [
+        """The only call of the operator in the module."""
+        (match,) = [
             node
             for node in self.program.nodes
             if node.target is target
             and [*node.meta["nn_module_stack"].values()][-1][0] == f"model.{module}"
         ]
-        return found
+        return match
 
     def variable(self, name: str) -> Any:
-        """TensorFlow's variable of a weight."""
-        (found,) = [weight for weight in self.other.weights if weight.name == name]
-        return found
+        """The variable of a weight."""
+        return self.other.variables[name]
 
 
 @cache
 def pair(architecture: str) -> Pair:
-    """Both readings, whole: what a test plants in them it takes out again."""
+    """One pair per architecture; a test that plants a fault in it removes the fault again."""
     model = torch_model(architecture)
-    return Pair(model, TFAutoModelForSequenceClassification(deepcopy(model)), Graph(model, INPUTS))
+    return Pair(model, LoweredModel(deepcopy(model)), Graph(model, INPUTS))
 
 
 @pytest.fixture
 def bert() -> Pair:
-    """BERT, which most faults are planted in."""
+    """BERT, in which most faults are planted."""
     return pair("bert")
 
 
 @contextmanager
 def called(node: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
-    """The node with other arguments: by position, ``...`` for one that stays, or by name."""
+    """Change arguments of a call: by position, with ``...`` for an unchanged one, or by name."""
     before = node.args, node.kwargs
-    given = [*args, *[...] * (len(node.args) - len(args))]
-    kept = [*node.args, *[None] * (len(given) - len(node.args))]
-    node.args = tuple(b if a is ... else a for a, b in zip(given, kept, strict=True))
+    changes = [*args, *[...] * (len(node.args) - len(args))]
+    present = [*node.args, *[None] * (len(changes) - len(node.args))]
+    node.args = tuple(old if new is ... else new for new, old in zip(changes, present, strict=True))
     node.kwargs = {**node.kwargs, **kwargs}
     try:
         yield
@@ -104,7 +103,7 @@ def called(node: Any, *args: Any, **kwargs: Any) -> Iterator[None]:
 
 @contextmanager
 def assigned(variable: Any, value: Any) -> Iterator[None]:
-    """The variable with another value."""
+    """Change the value of a variable."""
     before = variable.numpy()
     variable.assign(value)
     try:
@@ -113,15 +112,8 @@ def assigned(variable: Any, value: Any) -> Iterator[None]:
         variable.assign(before)
 
 
-def lowered_as(monkeypatch: pytest.MonkeyPatch, operator: Any, function: Callable[..., Any]) -> Any:
-    """Lower the operator by ``function``; returns what lowered it before."""
-    right = REGISTRY[operator]
-    monkeypatch.setitem(REGISTRY._lowerings, operator, replace(right, function=function))
-    return right.function
-
-
 def awkward(rows: int, tokens: int) -> dict[str, Any]:
-    """A full row, one masked throughout, one padded on the left, one of one token, and bits."""
+    """A full row, a masked row, padding left and right, one token, and random masks."""
     generator = np.random.default_rng(tokens)
     ids = generator.integers(PAD + 1, VOCABULARY, (rows, tokens))
     mask = np.ones_like(ids)
@@ -133,100 +125,109 @@ def awkward(rows: int, tokens: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("architecture", UNLIKE)
-def test_no_operator_is_named_where_none_is_wrong(architecture: str) -> None:
-    both = subject(architecture)
-    one = Pair(both.expected, both.actual, Graph(both.expected, INPUTS))
+def test_no_operator_diverges_without_a_fault(architecture: str) -> None:
+    models = subject(architecture)
+    sound = Pair(models.expected, models.actual, Graph(models.expected, INPUTS))
     for encoding in (awkward(6, 9), awkward(6, MAX_TOKENS), awkward(1, 1)):
-        found = one.trace(encoding)
-        assert found.equal, f"{found}\n{encoding}"
-        rounded = [step for step in found.steps if step.rounds]
+        result = sound.trace(encoding)
+        assert result.equal, f"{result}\n{encoding}"
+        rounded = [step for step in result.steps if step.rounds]
         assert len(rounded) > 30
         assert 0 < rounded[-1].expected < 1e-5
         assert 0 < rounded[-1].actual < 1e-5
-        # The two are not one and the same.
+        # The results are not copies of each other.
         assert any(step.expected != step.actual for step in rounded)
 
 
-def test_a_wrong_gelu(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = lowered_as(
-        monkeypatch, aten.gelu.default, lambda self, **_: right(self, approximate="tanh")
-    )
-    found = bert.trace()
-    assert found.born is not None
-    assert found.born.operator == "aten.gelu.default"
-    assert found.born.module == "bert.encoder.layer.0.intermediate.intermediate_act_fn"
-    # The other layer's is wrong by itself too, and nothing else is.
-    assert [step.operator for step in found.steps if step.reason] == ["aten.gelu.default"] * 2
-    # All that comes behind is off, and no part of it is blamed.
-    behind = found.steps[found.steps.index(found.born) :]
+def test_a_wrong_gelu(bert: Pair) -> None:
+    with REGISTRY.replaced(
+        aten.gelu.default, lambda self, **_: right(self, approximate="tanh")
+    ) as right:
+        result = bert.trace()
+    assert result.first_divergent is not None
+    assert result.first_divergent.operator == "aten.gelu.default"
+    assert result.first_divergent.module == "bert.encoder.layer.0.intermediate.intermediate_act_fn"
+    # Only the GELU of the other layer is wrong as well.
+    assert [step.operator for step in result.steps if step.reason] == ["aten.gelu.default"] * 2
+    # Every later result is wrong, but no later operator is named.
+    behind = result.steps[result.steps.index(result.first_divergent) :]
     assert all(step.actual > 10 * step.expected for step in behind if step.rounds)
 
 
 def test_another_epsilon_in_one_layer(bert: Pair) -> None:
     node = bert.node(f"{LAYER}.output.LayerNorm", aten.layer_norm.default)
     with called(node, ..., ..., ..., ..., 1e-4):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.LayerNorm"]
-    assert "eps is 0.0001 for 1e-12" in found.born.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.LayerNorm"]
+    assert "eps is 0.0001 instead of 1e-12" in result.first_divergent.reason
 
 
 def test_swapped_rows_of_a_weight(bert: Pair) -> None:
     name = f"{LAYER}.attention.self.query.weight"
     variable = bert.variable(name)
     with assigned(variable, variable.numpy()[[1, 0, *range(2, 16)]]):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [name]
-    assert found.born.operator == "parameter"
-    assert "32 of 256 numbers differ" in found.born.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [name]
+    assert result.first_divergent.operator == "parameter"
+    assert "32 of 256 numbers differ" in result.first_divergent.reason
 
 
-def test_a_weight_that_this_input_does_not_use(bert: Pair) -> None:
+def test_a_wrong_weight_that_the_input_does_not_use(bert: Pair) -> None:
     name = "bert.embeddings.word_embeddings.weight"
-    value = bert.variable(name).numpy()
+    value = bert.variable(name).numpy().copy()
     value[VOCABULARY - 1] += 1e-7
     with assigned(bert.variable(name), value):
-        found = bert.trace()
-    assert found.born.module == name
-    assert all(step.actual < 1e-5 for step in found.steps if step.rounds)
+        result = bert.trace()
+    assert result.first_divergent.module == name
+    assert all(step.actual < 1e-5 for step in result.steps if step.rounds)
 
 
 def test_a_dropped_bias(bert: Pair) -> None:
     name = f"{LAYER}.output.dense"
     with assigned(bert.variable(f"{name}.bias"), np.zeros(16, np.float32)):
-        found = bert.trace()
-    assert (found.born.module, found.born.operator) == (f"{name}.bias", "parameter")
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
+        f"{name}.bias",
+        "parameter",
+    )
     with called(bert.node(name, aten.linear.default), ..., ..., None):
-        found = bert.trace()
-    assert (found.born.module, found.born.operator) == (name, "aten.linear.default")
-    assert "bias is None for p_model_bert" in found.born.reason
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
+        name,
+        "aten.linear.default",
+    )
+    assert "bias is None instead of p_model_bert" in result.first_divergent.reason
 
 
 def test_a_weight_rounded_to_half_precision(bert: Pair) -> None:
     variable = bert.variable("classifier.weight")
     with assigned(variable, variable.numpy().astype(np.float16).astype(np.float32)):
-        assert bert.trace().born.module == "classifier.weight"
+        assert bert.trace().first_divergent.module == "classifier.weight"
 
 
 def test_an_attention_scale_in_one_layer(bert: Pair) -> None:
     module = f"{LAYER}.attention.self"
     node = bert.node(module, aten.scaled_dot_product_attention.default)
     with called(node, scale=0.35):
-        found = bert.trace()
-    assert [step.module for step in found.steps if step.reason] == [module]
-    assert "scale is 0.35 for 0.35355" in found.born.reason
+        result = bert.trace()
+    assert [step.module for step in result.steps if step.reason] == [module]
+    assert "scale is 0.35 instead of 0.35355" in result.first_divergent.reason
 
 
 def test_softmax_over_the_wrong_axis() -> None:
     mpnet, module = pair("mpnet"), "mpnet.encoder.layer.1.attention.attn"
     with called(mpnet.node(module, aten.softmax.int), ..., -2):
-        found = mpnet.trace()
-    assert (found.born.module, found.born.operator) == (module, "aten.softmax.int")
+        result = mpnet.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
+        module,
+        "aten.softmax.int",
+    )
 
 
-def test_an_operator_with_several_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = lowered_as(monkeypatch, aten.split.Tensor, lambda *args: right(*args)[::-1])
-    born = pair("modernbert").trace().born
-    assert (born.module, born.operator) == ("model.layers.0.mlp", "aten.split.Tensor")
+def test_an_operator_with_several_results() -> None:
+    with REGISTRY.replaced(aten.split.Tensor, lambda *args: right(*args)[::-1]) as right:
+        first = pair("modernbert").trace().first_divergent
+    assert (first.module, first.operator) == ("model.layers.0.mlp", "aten.split.Tensor")
 
 
 @masks
@@ -234,14 +235,14 @@ def test_a_mask_that_is_not_low_enough() -> None:
     mpnet = pair("mpnet")
     node = mpnet.node("mpnet", aten.where.ScalarOther)
     with called(node, ..., ..., -10000.0):
-        found = mpnet.trace()
-    assert found.born.node == node.name
-    # Beside -3.4e38 it is no error of the other numbers: what is born here is in the mask alone.
-    assert found.born.actual_here > 1e38
+        result = mpnet.trace()
+    assert result.first_divergent.node == node.name
+    # Next to -3.4e38 the other numbers have no error: only the mask diverges here.
+    assert result.first_divergent.actual_here > 1e38
 
 
 @masks
-def test_what_is_wrong_beside_a_mask() -> None:
+def test_a_fault_next_to_a_mask() -> None:
     mpnet, module = pair("mpnet"), "mpnet.encoder.layer.1.attention.attn"
     (scores,) = [
         node
@@ -252,14 +253,17 @@ def test_what_is_wrong_beside_a_mask() -> None:
     ]
     without_positions = scores.args[0].args[0]
     with called(scores, without_positions):
-        found = mpnet.trace()
-    assert (found.born.module, found.born.node) == (module, scores.name)
+        result = mpnet.trace()
+    assert (result.first_divergent.module, result.first_divergent.node) == (module, scores.name)
 
 
 def test_the_wrong_token_is_pooled(bert: Pair) -> None:
     with called(bert.node("bert.pooler", aten.select.int), ..., ..., 1):
-        found = bert.trace()
-    assert (found.born.module, found.born.operator) == ("bert.pooler", "aten.select.int")
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
+        "bert.pooler",
+        "aten.select.int",
+    )
 
 
 def test_another_residual(bert: Pair) -> None:
@@ -268,23 +272,29 @@ def test_another_residual(bert: Pair) -> None:
     node = bert.node(module, aten.add.Tensor)
     right = node.args[1].name
     with called(node, ..., wrong):
-        found = bert.trace()
-    assert (found.born.module, found.born.operator) == (module, "aten.add.Tensor")
-    assert f"other is {wrong.name} for {right}" in found.born.reason
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
+        module,
+        "aten.add.Tensor",
+    )
+    assert f"other is {wrong.name} instead of {right}" in result.first_divergent.reason
 
 
-def test_a_fault_that_shows_only_further_down(bert: Pair) -> None:
+def test_a_fault_whose_effect_is_in_a_later_operator(bert: Pair) -> None:
     node = bert.node("bert", aten.ge.Scalar)
     with called(node, ..., 2):
-        found = bert.trace()
-    assert (found.born.operator, found.born.dtype) == ("aten.ge.Scalar", "bool")
-    assert "they must be identical" in found.born.reason
-    off = next(step for step in found.steps if step.rounds and step.actual > 1e-4)
-    assert off.module == "bert.encoder.layer.0.attention.self"
-    assert not off.reason
+        result = bert.trace()
+    assert (result.first_divergent.operator, result.first_divergent.dtype) == (
+        "aten.ge.Scalar",
+        "bool",
+    )
+    assert "they must be identical" in result.first_divergent.reason
+    affected = next(step for step in result.steps if step.rounds and step.actual > 1e-4)
+    assert affected.module == "bert.encoder.layer.0.attention.self"
+    assert not affected.reason
 
 
-def test_a_cast_that_the_model_has_not(bert: Pair) -> None:
+def test_a_cast_that_the_model_lacks(bert: Pair) -> None:
     node = bert.node(f"{LAYER}.output.dense", aten.linear.default)
     nodes, value, casts = bert.program.nodes, node.args[0], []
     with node.graph.inserting_before(node):
@@ -296,13 +306,13 @@ def test_a_cast_that_the_model_has_not(bert: Pair) -> None:
     nodes[place:place] = casts
     try:
         with called(node, casts[-1]):
-            found = bert.trace()
+            result = bert.trace()
     finally:
         del nodes[place : place + 2]
         for cast in reversed(casts):
             node.graph.erase_node(cast)
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
-    assert f"input is {casts[-1].name} for {value.name}" in found.born.reason
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert f"input is {casts[-1].name} instead of {value.name}" in result.first_divergent.reason
     assert bert.trace().equal
 
 
@@ -314,55 +324,55 @@ def test_an_operator_that_the_program_lacks(bert: Pair) -> None:
     del nodes[place]
     try:
         with called(reader, missing.args[0]):
-            found = bert.trace()
+            result = bert.trace()
     finally:
         nodes.insert(place, missing)
-    assert [step.module for step in found.steps if step.reason] == [f"{LAYER}.output.dense"]
-    assert missing.name not in [step.node for step in found.steps]
-    assert f"input is {missing.args[0].name} for {missing.name}" in found.born.reason
+    assert [step.module for step in result.steps if step.reason] == [f"{LAYER}.output.dense"]
+    assert missing.name not in [step.node for step in result.steps]
+    changed = f"input is {missing.args[0].name} instead of {missing.name}"
+    assert changed in result.first_divergent.reason
 
 
-def test_an_operator_that_fails(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    lowered_as(monkeypatch, aten.tanh.default, lambda self: self[:1])
-    found = bert.trace()
-    assert (found.born.module, found.born.operator) == (
+def test_an_operator_that_fails(bert: Pair) -> None:
+    with REGISTRY.replaced(aten.tanh.default, lambda self: self[:1]):
+        result = bert.trace()
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         "bert.pooler.activation",
         "aten.tanh.default",
     )
-    assert "[1, 16] for float64 [2, 16]" in found.born.reason
-    assert found.born.actual == np.inf
-    assert found.steps[-1].actual == np.inf
+    assert "[1, 16] for float64 [2, 16]" in result.first_divergent.reason
+    assert result.first_divergent.actual == np.inf
+    assert result.steps[-1].actual == np.inf
 
 
 @pytest.mark.parametrize(("value", "what"), [(np.nan, "NaN"), (np.inf, "infinite")])
-def test_what_is_not_finite(
-    bert: Pair, monkeypatch: pytest.MonkeyPatch, value: float, what: str
-) -> None:
-    right = lowered_as(
-        monkeypatch,
+def test_a_result_that_is_not_finite(bert: Pair, value: float, what: str) -> None:
+    with REGISTRY.replaced(
         aten.tanh.default,
         lambda self: tf.tensor_scatter_nd_update(right(self), [[0, 0]], [value]),
-    )
-    found = bert.trace()
-    assert found.born.operator == "aten.tanh.default"
-    assert f"{what} on one side only" in found.born.reason
-    assert found.born.actual_here == np.inf
+    ) as right:
+        result = bert.trace()
+    assert result.first_divergent.operator == "aten.tanh.default"
+    assert f"{what} on one side only" in result.first_divergent.reason
+    assert result.first_divergent.actual_here == np.inf
 
 
 def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    as_it_is = type(bert.other).__call__
+    sound = bert.other.function
 
-    def swapped(self: Any, *args: Any, **kwargs: Any) -> Any:
-        outputs = as_it_is(self, *args, **kwargs)
-        outputs["logits"] = outputs["logits"][:, ::-1]
-        return outputs
+    def swapped(*args: Any, **options: Any) -> Any:
+        def run(*tensors: Any) -> Any:
+            outputs = sound(*args, **options)(*tensors)
+            return {**outputs, "logits": outputs["logits"][:, ::-1]}
+
+        return run
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(bert.other), "__call__", swapped)
-        found = bert.trace()
-    assert (found.born, found.equal) == (None, False)
-    assert "in the logits: " in found.elsewhere[0]
-    assert "TensorFlow in float32 as a whole has" in found.elsewhere[0]
+        patched.setattr(bert.other, "function", swapped)
+        result = bert.trace()
+    assert (result.first_divergent, result.equal) == (None, False)
+    assert "but the output logits does: " in result.elsewhere[0]
+    assert "TensorFlow in float32 as a whole has" in result.elsewhere[0]
 
     hook = bert.model.bert.register_forward_hook(
         lambda module, inputs, output: output.__class__(
@@ -370,11 +380,11 @@ def test_a_model_that_is_not_its_operators(bert: Pair, monkeypatch: pytest.Monke
         )
     )
     try:
-        found = bert.trace()
+        result = bert.trace()
     finally:
         hook.remove()
-    assert (found.born, found.equal) == (None, False)
-    assert "PyTorch in float32 as a whole has" in found.elsewhere[0]
+    assert (result.first_divergent, result.equal) == (None, False)
+    assert "PyTorch in float32 as a whole has" in result.elsewhere[0]
 
 
 def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
@@ -386,14 +396,14 @@ def test_values_are_dropped_after_their_last_use(bert: Pair) -> None:
     most = 0
     with torch.no_grad():
         for _ in walk.steps():
-            most = max(most, *(len(reading.values) for reading in walk._readings))
-    # The hidden states, the logits, and what is the same value under another name.
-    assert all(len(reading.values) < 8 for reading in walk._readings)
+            most = max(most, *(len(values.by_node) for values in walk._values))
+    # The hidden states, the logits, and other names of the same values.
+    assert all(len(values.by_node) < 8 for values in walk._values)
     assert most < len(bert.graph.weights) + 20
 
 
 def test_what_cannot_be_traced(bert: Pair) -> None:
-    # Of an error within a model, transformers 5.0 leaves traces in it.
+    # In transformers 5.0, an error within a model changes the model.
     bert = replace(bert, model=deepcopy(bert.model))
     with pytest.raises(InputError, match=r"bert takes input_ids, .*, not positions"):
         bert.trace({**ENCODING, "positions": ENCODING["input_ids"]})
@@ -412,12 +422,12 @@ def test_the_mask_may_be_left_out(bert: Pair) -> None:
 
 def test_a_decoder_without_a_pad_token() -> None:
     model = torch_model("gpt2", pad_token_id=None)
-    found = trace_models(
+    result = trace_models(
         model,
-        TFAutoModelForSequenceClassification(deepcopy(model)),
+        LoweredModel(deepcopy(model)),
         {"input_ids": np.array([[1, 17, 23]])},
     )
-    assert found.equal, found
+    assert result.equal, result
 
 
 @pytest.mark.parametrize(
@@ -431,9 +441,9 @@ def test_a_decoder_without_a_pad_token() -> None:
 )
 def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype) -> None:
     model = torch_model(architecture)
-    found = trace_models(model, deepcopy(model).to(precision), awkward(5, 7))
-    assert found.equal, found
-    last = found.steps[-1]
+    result = trace_models(model, deepcopy(model).to(precision), awkward(5, 7))
+    assert result.equal, result
+    last = result.steps[-1]
     coarse, fine = (last.actual, last.expected)
     if precision is torch.float64:
         coarse, fine = fine, coarse
@@ -441,10 +451,10 @@ def test_pytorch_in_another_precision(architecture: str, precision: torch.dtype)
     assert 0 < coarse < 64 * eps
     assert fine < coarse / 100
     if precision is not torch.float64:
-        assert found.grown.growth > eps / 8
+        assert result.grown.growth > eps / 8
 
 
-def test_what_half_precision_cannot_hold(bert: Pair) -> None:
+def test_numbers_beyond_half_precision(bert: Pair) -> None:
     model = deepcopy(bert.model)
     dense = model.bert.encoder.layer[1].intermediate.dense
     dense.bias.data[3] = 60_000
@@ -452,47 +462,52 @@ def test_what_half_precision_cannot_hold(bert: Pair) -> None:
         model.bert.encoder.layer[1].attention.output.LayerNorm.bias
     )
     half = deepcopy(model).to(torch.float16)
-    found = trace_models(model, half, ENCODING)
-    assert found.born.module == f"{LAYER}.intermediate.dense"
-    assert found.born.operator == "aten.linear.default"
-    assert "PyTorch in float16 has" in found.born.reason
-    assert "infinite on one side only" in found.born.reason
+    result = trace_models(model, half, ENCODING)
+    assert result.first_divergent.module == f"{LAYER}.intermediate.dense"
+    assert result.first_divergent.operator == "aten.linear.default"
+    assert "PyTorch in float16 has" in result.first_divergent.reason
+    assert "infinite on one side only" in result.first_divergent.reason
 
     dense.bias.data[3] = 70_000
-    found = trace_models(
+    result = trace_models(
         model, deepcopy(model).to(torch.float16), ENCODING, graph=Graph(half, INPUTS)
     )
-    assert (found.born.module, found.born.operator) == (
+    assert (result.first_divergent.module, result.first_divergent.operator) == (
         f"{LAYER}.intermediate.dense.bias",
         "parameter",
     )
 
 
 def test_what_rounding_may_do_to_an_operator(bert: Pair) -> None:
-    """A sum may be off by the rounding of its parts; of one number nothing is to be magnified."""
+    """A sum may differ by the rounding of its terms; a pointwise operator magnifies nothing."""
     from diglot.equality.tolerance import BUDGET
-    from diglot.parity.trace.operators import judged, leniency
-    from diglot.parity.trace.values import DOUBLED, TorchReading
+    from diglot.parity.trace.operators import leniency, measured
+    from diglot.parity.trace.values import DOUBLED, TorchValues
 
     nodes = {node.target: node for node in reversed(bert.graph.nodes)}
     linear, gelu = nodes[aten.linear.default], nodes[aten.gelu.default]
-    given = (torch.tensor([[[3.0, -3.0]]]), torch.tensor([[5.0, 5.0]]), torch.tensor([-1.0]))
-    inputs = {one.name: value for one, value in zip(linear.args, given, strict=True)}
-    plain, wide = TorchReading({}, {}), TorchReading({}, DOUBLED)
+    operands = (torch.tensor([[[3.0, -3.0]]]), torch.tensor([[5.0, 5.0]]), torch.tensor([-1.0]))
+    inputs = {node.name: value for node, value in zip(linear.args, operands, strict=True)}
+    plain, wide = TorchValues({}, {}), TorchValues({}, DOUBLED)
     scale, peers = leniency(linear, inputs, plain, wide)
     assert scale == 3 * 5 + 3 * 5 + 1
     assert len(peers) == 2
     assert not torch.equal(*peers)
-    assert all(0 < abs(float(one) + 1) < 1e-4 for one in peers)
-    assert leniency(gelu, {gelu.args[0].name: given[0]}, plain, wide) == (None, [])
+    assert all(0 < abs(float(peer) + 1) < 1e-4 for peer in peers)
+    assert leniency(gelu, {gelu.args[0].name: operands[0]}, plain, wide) == (None, [])
 
-    off, zero = torch.tensor([1e-6]), torch.tensor([0.0])
-    for given_way, parts in (
+    wrong, zero = torch.tensor([1e-6]), torch.tensor([0.0])
+    for allowance, diverges in (
         ((None, ()), True),
         ((scale, ()), False),
         ((None, [torch.tensor([5e-7])]), False),
     ):
-        found = judged(
-            off, zero, zero, leniency=lambda it=given_way: it, tolerance=BUDGET, sides=("a", "b")
+        measurement = measured(
+            wrong,
+            zero,
+            zero,
+            leniency=lambda allowance=allowance: allowance,
+            tolerance=BUDGET,
+            sides=("a", "b"),
         )
-        assert (found.difference is not None) == parts
+        assert (measurement.difference is not None) == diverges

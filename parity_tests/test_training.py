@@ -1,4 +1,4 @@
-"""Training: the same gradients, and dropout where PyTorch has it."""
+"""Training: gradients, dropout, and Keras' fit."""
 
 from typing import Any
 
@@ -47,25 +47,26 @@ def test_gradients_agree(architecture: str) -> None:
         loss = tf.reduce_mean(
             tf.nn.sparse_softmax_cross_entropy_with_logits(labels=TARGETS, logits=logits)
         )
-    named = {one.name: one.value for one in model.trainable_variables}
+    named = {variable.name: variable.value for variable in model.trainable_variables}
     gradients = tape.gradient(loss, named)
     assert set(expected) <= set(named)
-    # A gradient sums over the whole graph behind it; its rounding is relative to the largest.
-    scale = max(np.abs(one).max() for one in reference.values())
-    for name, wanted in expected.items():
-        got = tf.convert_to_tensor(gradients[name]).numpy()
-        assert not difference(name, got, wanted, reference[name], scale=scale)
+    # A gradient sums over all later operators; its rounding is relative to the largest gradient.
+    scale = max(np.abs(gradient).max() for gradient in reference.values())
+    for name, gradient in expected.items():
+        actual = tf.convert_to_tensor(gradients[name]).numpy()
+        assert not difference(name, actual, gradient, reference[name], scale=scale)
 
 
 @pytest.mark.parametrize("architecture", ["bert", "distilbert", "gpt2"])
-def test_dropout_drops_in_training_alone(architecture: str) -> None:
+def test_dropout_is_applied_in_training_only(architecture: str) -> None:
     model = TFAutoModelForSequenceClassification(torch_model(architecture))
-    calm = model(IDS, attention_mask=MASK).logits
-    np.testing.assert_array_equal(calm, model(IDS, attention_mask=MASK, training=False).logits)
+    evaluated = model(IDS, attention_mask=MASK).logits
+    again = model(IDS, attention_mask=MASK, training=False).logits
+    np.testing.assert_array_equal(evaluated, again)
     first = model(IDS, attention_mask=MASK, training=True).logits
     second = model(IDS, attention_mask=MASK, training=True).logits
     assert np.abs(first - second).max() > 1e-3
-    assert np.abs(first - calm).max() > 1e-3
+    assert np.abs(first - evaluated).max() > 1e-3
 
 
 def test_keras_can_fit_and_predict() -> None:

@@ -1,4 +1,4 @@
-"""The measurement of trust, on a sample; ``nox -s trust`` takes all of it."""
+"""The measurement of trust, on a sample; ``nox -s trust`` runs all of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .trust.specificity import Field, Run, most_likely_below
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "trust.md"
 ALL = [(place, fault) for place, faults in FAULTS.items() for fault in faults]
-# One of each kind, in one architecture, so that it is recorded once.
+# One fault of each kind, in one architecture, which is recorded once.
 SAMPLE = {
     "layer-norm epsilon 1e-5 for 1e-12": "hidden states",
     "two rows of a query's weight exchanged": "hidden states",
@@ -33,7 +33,7 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Grounds:
     return Grounds(tmp_path_factory.mktemp("grounds"))
 
 
-def test_the_catalogue_is_whole() -> None:
+def test_the_catalogue_is_complete() -> None:
     names = Counter(fault.name for _, fault in ALL)
     assert [name for name, count in names.items() if count > 1] == []
     assert sum(not fault.missed for _, fault in ALL) >= 60
@@ -43,7 +43,7 @@ def test_the_catalogue_is_whole() -> None:
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_a_fault(name: str, bert: Grounds) -> None:
-    ((place, fault),) = [(place, one) for place, one in ALL if one.name == name]
+    ((place, fault),) = [(place, fault) for place, fault in ALL if fault.name == name]
     outcome = look_for(place, fault, bert)
     assert outcome.found == SAMPLE[name], outcome.explanation
     assert outcome.traced in (True, None), outcome.named
@@ -63,22 +63,23 @@ def test_a_fault_is_gone_when_its_context_ends(bert: Grounds) -> None:
 def logits(ground: Ground) -> object:
     encoding = {name: np.array([[5, 17, 2]]) for name in ("input_ids", "attention_mask")}
     encoding["token_type_ids"] = np.array([[0, 1, 1]])
-    return ground.side().run(encoding)["logits"]
+    return ground.side().run(encoding).outputs["logits"]
 
 
 def test_a_seed_without_an_alarm(tmp_path: Path) -> None:
     field = Field(Grounds(tmp_path)["distilbert"], "float64")
-    one, other = field.run(1), field.run(2)
-    assert one.alarms == other.alarms == []
-    assert one.inputs == other.inputs > 20
-    assert 0 < one.ratio != other.ratio > 0
+    first, second = field.run(1), field.run(2)
+    assert first.alarms == second.alarms == []
+    assert first.inputs == second.inputs > 20
+    assert 0 < first.ratio != second.ratio > 0
 
 
 def test_a_side_with_another_seeds_weights_raises_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     field = Field(Grounds(tmp_path)["distilbert"], "float32")
-    monkeypatch.setattr(type(field._backend.model.weights[0]), "assign", lambda *_: None)
+    (variable, *_) = field._backend.model.variables.values()
+    monkeypatch.setattr(type(variable), "assign", lambda *_: None)
     assert "hidden state 0" in field.run(1).alarms[0]
 
 
@@ -89,7 +90,7 @@ def test_the_rate_is_that_of_published_tables(alarms: int, runs: int, rate: floa
     assert most_likely_below(alarms, runs) == pytest.approx(rate, abs=5e-5)
 
 
-def test_a_run_can_be_parted_and_taken_up_again(tmp_path: Path) -> None:
+def test_a_measurement_can_be_divided_and_continued(tmp_path: Path) -> None:
     first, second = (Run("bert", "float32", seed, 9, 0.5, ["alarm"], 1.5) for seed in (0, 1))
     Records(tmp_path, Run, "0-1").add(first)
     other = Records(tmp_path, Run, "1-2")
@@ -100,7 +101,7 @@ def test_a_run_can_be_parted_and_taken_up_again(tmp_path: Path) -> None:
     assert list(Records(tmp_path, Outcome, "0-2")) == []
 
 
-def test_what_is_unexpected_is_told_apart() -> None:
+def test_unexpected_outcomes() -> None:
     def outcome(found: str, missed: str, traced: bool | None = None) -> bool:
         some = ("weights", "a bias dropped", "bert", missed, found, "")
         return Outcome(*some, traced=traced, named="", seconds=1.0).expected

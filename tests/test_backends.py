@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -128,31 +127,33 @@ def test_a_third_backend_comes_from_a_package_of_its_own(tiny: Path, tmp_path: P
         textwrap.dedent("""
             import numpy as np
 
-            from diglot.heads import sequence_classification
-            from diglot.backends import Outputs
+            from diglot import heads
+            from diglot.backends import Backend
+            from diglot.types import Outputs
 
 
-            class Counting:
+            class Counting(Backend):
                 name = "counting"
                 requires = ("numpy",)
+                devices = ("abacus", "abacus:N")
 
                 @classmethod
                 def load(cls, checkpoint, *, precision, device):
+                    assert device == "abacus:1"
                     return cls()
 
-                def forward(self, encoding, *, hidden_states=False):
+                def run(self, encoding, *, function=None, hidden_states=False):
                     tokens = encoding["attention_mask"].sum(1)
-                    return Outputs(np.stack([8.0 - tokens, tokens - 8.0], axis=1))
-
-                def probabilities(self, logits, function):
-                    return sequence_classification.scores(logits, function)
+                    logits = np.stack([8.0 - tokens, tokens - 8.0], axis=1)
+                    scores = {} if function is None else {"logits": heads.scores(logits, function)}
+                    return Outputs({"logits": logits}, scores)
         """)
     )
     said = run(
         """
         import sys
         from diglot import TextClassifier, backends
-        classifier = TextClassifier.from_pretrained(sys.argv[1], "counting")
+        classifier = TextClassifier.from_pretrained(sys.argv[1], "counting", device="abacus:1")
         answers = classifier(["a b", "a b c d e f g h i"])
         print(backends.names(), classifier.backend, [answer["label"] for answer in answers])
         """,
@@ -191,37 +192,39 @@ def load(name: str, folder: Path, precision: Any = "float32", device: str = "cpu
 
 
 def test_a_backend_gives_logits_and_on_request_each_layer(backend: Backend) -> None:
-    outputs = backend.forward(ENCODING)
-    assert outputs.logits.shape == (2, 2)
-    assert outputs.logits.dtype == np.float32
+    outputs = backend.run(ENCODING)
+    assert outputs.raw["logits"].shape == (2, 2)
+    assert outputs.raw["logits"].dtype == np.float32
     assert outputs.hidden_states == ()
-    layers = backend.forward(ENCODING, hidden_states=True).hidden_states
+    layers = backend.run(ENCODING, hidden_states=True).hidden_states
     assert [layer.shape for layer in layers] == [(2, 4, 16)] * 3
     assert {layer.dtype for layer in layers} == {np.dtype(np.float32)}
 
 
 def test_a_backend_takes_arrays_of_any_whole_number_and_layout(backend: Backend) -> None:
-    expected = backend.forward(ENCODING).logits
+    expected = backend.run(ENCODING).raw["logits"]
     narrow = {key: np.asfortranarray(array.astype(np.int32)) for key, array in ENCODING.items()}
     narrow["input_ids"].flags.writeable = False
-    np.testing.assert_array_equal(backend.forward(narrow).logits, expected)
+    np.testing.assert_array_equal(backend.run(narrow).raw["logits"], expected)
 
 
-@pytest.mark.parametrize(
-    ("function", "expected"),
-    [
-        ("none", [[0.0, 1.0], [-100.0, 100.0]]),
-        ("softmax", [[1 / (1 + np.e), np.e / (1 + np.e)], [0.0, 1.0]]),
-        ("sigmoid", [[0.5, np.e / (1 + np.e)], [0.0, 1.0]]),
-    ],
-)
-def test_a_backend_turns_logits_into_probabilities(
-    backend: Backend, function: Any, expected: list[list[float]]
-) -> None:
-    logits = np.array([[0.0, 1.0], [-100.0, 100.0]], np.float32)
-    scores = backend.probabilities(logits, function)
+def test_scores_come_only_where_a_function_is_given(backend: Backend) -> None:
+    assert backend.run(ENCODING).scores == {}
+
+
+@pytest.mark.parametrize("function", ["none", "softmax", "sigmoid"])
+def test_a_backend_turns_logits_into_scores(name: str, save_tiny: Any, function: Any) -> None:
+    outputs = load(name, save_tiny(initializer_range=1.5)).run(ENCODING, function=function)
+    logits, scores = outputs.raw["logits"].astype(np.float64), outputs.scores["logits"]
+    powers = np.exp(logits)
+    expected = {
+        "none": logits,
+        "softmax": powers / powers.sum(-1, keepdims=True),
+        "sigmoid": powers / (1 + powers),
+    }[function]
+    assert np.ptp(logits) > 1
     assert scores.dtype == np.float32
-    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize(
@@ -236,11 +239,11 @@ def test_a_backend_computes_at_the_precision_asked_for(
     name: str, backend: Backend, save_tiny: Any, precision: str, dtype: Any, tolerance: float
 ) -> None:
     folder = save_tiny(initializer_range=0.3)
-    expected = load(name, folder).forward(ENCODING).logits
-    outputs = load(name, folder, precision).forward(ENCODING, hidden_states=True)
-    assert outputs.logits.dtype == outputs.hidden_states[0].dtype == dtype
-    assert not np.array_equal(outputs.logits, expected)
-    np.testing.assert_allclose(outputs.logits, expected, rtol=0, atol=tolerance)
+    expected = load(name, folder).run(ENCODING).raw["logits"]
+    outputs = load(name, folder, precision).run(ENCODING, hidden_states=True)
+    assert outputs.raw["logits"].dtype == outputs.hidden_states[0].dtype == dtype
+    assert not np.array_equal(outputs.raw["logits"], expected)
+    np.testing.assert_allclose(outputs.raw["logits"], expected, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("wrong", [-1, 32, 10**6])
@@ -248,13 +251,13 @@ def test_an_id_that_the_model_does_not_know_is_refused(backend: Backend, wrong: 
     ids = ENCODING["input_ids"].copy()
     ids[1, 1] = wrong
     with pytest.raises(InputError, match=rf"input_ids .* {wrong}.*tokenizer"):
-        backend.forward(ENCODING | {"input_ids": ids})
+        backend.run(ENCODING | {"input_ids": ids})
 
 
 def test_an_encoding_longer_than_the_positions_is_refused(backend: Backend) -> None:
     long = {key: np.ones((1, 25), np.int64) for key in ENCODING}
     with pytest.raises(InputError, match="25"):
-        backend.forward(long)
+        backend.run(long)
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:7", "mps"])
@@ -275,11 +278,11 @@ def padless(save_tiny: Any) -> Path:
 def test_pytorchs_error_for_a_batch_without_a_pad_token_is_kept(name: str, padless: Path) -> None:
     backend = load(name, padless)
     one = {key: array[:1] for key, array in ENCODING.items() if key != "token_type_ids"}
-    assert backend.forward(one).logits.shape == (1, 2)
+    assert backend.run(one).raw["logits"].shape == (1, 2)
     two = {key: array[:, :3] for key, array in ENCODING.items() if key != "token_type_ids"}
     expected = "Cannot handle batch sizes > 1 if no padding token is defined."
     with pytest.raises(ValueError, match=expected) as caught:
-        backend.forward(two)
+        backend.run(two)
     assert isinstance(caught.value, InputError)
 
 
@@ -316,26 +319,27 @@ def test_a_failure_of_pytorch_is_told_with_the_shapes(
 
     monkeypatch.setattr(in_torch.model, "forward", fail)
     with pytest.raises(BackendError, match=r"input_ids \[2, 4\].*out of memory") as caught:
-        in_torch.forward(ENCODING)
+        in_torch.run(ENCODING)
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 def test_ids_beyond_another_table_are_told_as_well(in_torch: TorchBackend) -> None:
     types = {"token_type_ids": np.full((2, 4), 9)}
     with pytest.raises(InputError, match="index out of range"):
-        in_torch.forward(ENCODING | types)
+        in_torch.run(ENCODING | types)
 
 
 def test_a_model_without_a_list_of_layers_still_gives_logits(
     in_torch: TorchBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
+    from transformers.modeling_outputs import SequenceClassifierOutput as ModelOutput
 
-    outputs = SimpleNamespace(logits=torch.zeros(2, 2))
+    outputs = ModelOutput(logits=torch.zeros(2, 2))
     monkeypatch.setattr(in_torch.model, "forward", lambda **inputs: outputs)
-    assert in_torch.forward(ENCODING).logits.shape == (2, 2)
+    assert in_torch.run(ENCODING).raw["logits"].shape == (2, 2)
     with pytest.raises(BackendError, match="a BertForSequenceClassification gives no single list"):
-        in_torch.forward(ENCODING, hidden_states=True)
+        in_torch.run(ENCODING, hidden_states=True)
 
 
 def test_ids_are_not_checked_where_there_is_no_table(
@@ -344,7 +348,7 @@ def test_ids_are_not_checked_where_there_is_no_table(
     # CANINE hashes any code point into several tables.
     monkeypatch.setattr(in_torch.model, "get_input_embeddings", lambda: object())
     with pytest.raises(InputError, match="index out of range in self"):
-        in_torch.forward({"input_ids": np.array([[999]])})
+        in_torch.run({"input_ids": np.array([[999]])})
 
 
 def test_decoders_are_run_without_a_cache(padless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,7 +362,7 @@ def test_decoders_are_run_without_a_cache(padless: Path, monkeypatch: pytest.Mon
         return forward(**inputs)
 
     monkeypatch.setattr(backend.model, "forward", watch)
-    backend.forward({"input_ids": np.array([[5, 6]])})
+    backend.run({"input_ids": np.array([[5, 6]])})
     assert seen["use_cache"] is False
 
 
@@ -366,4 +370,4 @@ def test_the_framework_is_a_line_in_a_file(tiny: Path, tmp_path: Path, name: str
     (tmp_path / "diglot.toml").write_text(f'checkpoint = "{tiny}"\nbackend = "{name}"\n')
     classifier = TextClassifier.from_pretrained()
     assert classifier.backend == name
-    assert classifier.checkpoint.path == tiny
+    assert classifier.name == str(tiny)

@@ -1,4 +1,4 @@
-"""Batches of like length: nothing lost or doubled, the budget kept, nothing read too early."""
+"""Batches of similar length: every index once, within the budget, and nothing read too early."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -29,9 +29,12 @@ def test_every_index_is_in_one_batch_within_the_limits(
 
 @settings(deadline=None)
 @given(lengths_drawn, st.integers(1, 200), st.integers(1, 10))
-def test_like_lengths_go_together(lengths: list[int], max_tokens: int, max_size: int) -> None:
+def test_texts_of_similar_length_share_a_batch(
+    lengths: list[int], max_tokens: int, max_size: int
+) -> None:
     batches = batching.buckets(lengths, max_tokens=max_tokens, max_size=max_size)
-    ranges = [(min(of), max(of)) for of in ([lengths[i] for i in batch] for batch in batches)]
+    batch_lengths = [[lengths[index] for index in batch] for batch in batches]
+    ranges = [(min(values), max(values)) for values in batch_lengths]
     assert all(before[1] <= after[0] for before, after in pairwise(ranges))
 
 
@@ -67,8 +70,8 @@ def test_a_result_too_few_or_too_many_is_an_error(results: list[list[str]]) -> N
 
 
 @pytest.mark.parametrize("limits", [(0, 1), (1, 0), (-1, 1)])
-def test_a_batch_has_room_for_one_text(limits: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="room for one text"):
+def test_a_batch_needs_room_for_one_text(limits: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="room for at least one text"):
         batching.buckets([1], max_tokens=limits[0], max_size=limits[1])
 
 
@@ -100,5 +103,5 @@ def test_no_more_is_read_than_the_windows_taken(size: int, taken: int) -> None:
 
 
 def test_a_window_holds_one_item_at_least() -> None:
-    with pytest.raises(ValueError, match="one item at least, not 0"):
+    with pytest.raises(ValueError, match="at least one item, not 0"):
         list(batching.windows([1], 0))

@@ -13,30 +13,30 @@ from hypothesis import strategies as st
 from tokenizers import Regex, normalizers
 
 import diglot
-from diglot import TextClassifier, checkpoints
+from diglot import TextClassifier, checkpoints, heads
+from diglot.backends import Model
 from diglot.errors import CheckpointNotFoundError, InputError, SettingsError
-from diglot.heads import sequence_classification
 from diglot.types import Outputs
 
 
-class Recorder:
+class Recorder(Model):
     """A backend without a framework: the logits count a text's tokens, and calls are kept."""
 
     name = "recorder"
-    requires = ()
 
     def __init__(self) -> None:
         self.encodings: list[Mapping[str, Any]] = []
 
-    def forward(self, encoding: Mapping[str, Any], *, hidden_states: bool = False) -> Outputs:
+    def run(
+        self, encoding: Mapping[str, Any], *, function: Any = None, hidden_states: bool = False
+    ) -> Outputs:
         """Count the tokens."""
         self.encodings.append(encoding)
         tokens = encoding["attention_mask"].sum(1)
         logits = np.stack([5.0 - tokens, tokens - 5.0], axis=1).astype(np.float32)
         layer = encoding["input_ids"][:, :, None].astype(np.float32)
-        return Outputs(logits, (layer, layer) if hidden_states else ())
-
-    probabilities = staticmethod(sequence_classification.scores)
+        scores = {} if function is None else {"logits": heads.scores(logits, function)}
+        return Outputs({"logits": logits}, scores, (layer, layer) if hidden_states else ())
 
     @property
     def shapes(self) -> list[tuple[int, ...]]:
@@ -301,7 +301,7 @@ def test_pairs_are_cut_as_the_tokenizer_cuts_them(
     pair = [f"{text} " * times + "." for text, times in (first, second)]
     options = {"truncation": truncation, "max_length": limit}
     try:
-        expected = classifier.checkpoint.tokenizer(*pair, **options)["input_ids"]
+        expected = classifier.encoder.tokenizer(*pair, **options)["input_ids"]
     except Exception:  # there is no room for the text that is not to be cut
         expected = []
     if 1 <= len(expected) <= 24:
@@ -315,7 +315,7 @@ def test_pairs_are_cut_as_the_tokenizer_cuts_them(
 def handed_over(recorded: TextClassifier, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The lengths of the pairs' first texts that the tokenizer is given."""
     lengths: list[int] = []
-    kind = type(recorded.checkpoint.tokenizer)
+    kind = type(recorded.encoder.tokenizer)
     call = kind.__call__
 
     def watch(self: Any, text: Any, text_pair: Any = None, **options: Any) -> Any:
@@ -339,7 +339,7 @@ def test_a_text_whose_end_decides_on_its_start_is_not_shortened(
     recorded: TextClassifier, handed_over: list[int]
 ) -> None:
     # A text that ends in x is a single z.
-    backend = recorded.checkpoint.tokenizer.backend_tokenizer
+    backend = recorded.encoder.tokenizer.backend_tokenizer
     backend.normalizer = normalizers.Replace(Regex(r"\A.*x\z"), "z")
     text = "x a " * 300
     encoding = recorded.encode(text, "b")
@@ -348,7 +348,7 @@ def test_a_text_whose_end_decides_on_its_start_is_not_shortened(
 
 
 def test_a_text_that_is_cut_at_its_start_keeps_its_end(recorded: TextClassifier) -> None:
-    recorded.checkpoint.tokenizer.truncation_side = "left"
+    recorded.encoder.tokenizer.truncation_side = "left"
     encoding = recorded.encode("a " * 300 + "b c", "d", max_length=8)
     assert encoding.input_ids[0].tolist() == [2, 5, 5, 6, 7, 3, 8, 3]
 
@@ -356,7 +356,7 @@ def test_a_text_that_is_cut_at_its_start_keeps_its_end(recorded: TextClassifier)
 def test_the_models_limit_holds_where_the_tokenizer_knows_none(
     recorded: TextClassifier, recorder: Recorder
 ) -> None:
-    recorded.checkpoint.tokenizer.model_max_length = 10**30
+    recorded.encoder.tokenizer.model_max_length = 10**30
     recorded("a " * 100)
     recorded(SHORT, padding="max_length", truncation=False)
     assert recorder.shapes == [(1, 24), (1, 24)]
@@ -416,9 +416,7 @@ def test_without_a_pad_token_each_text_is_a_batch(
 def test_without_a_pad_token_one_encoding_holds_one_length(padless: TextClassifier) -> None:
     assert padless.encode([SHORT, "b c"])["input_ids"].shape == (2, 4)
     for step in (padless.encode, padless.hidden_states, padless.explain):
-        with pytest.raises(
-            InputError, match="the 2 texts differ in length, and the model knows no"
-        ):
+        with pytest.raises(InputError, match="the 2 texts differ in length, and the model has no"):
             step([SHORT, LONG])
     with pytest.raises(InputError, match="cannot pad the texts: Asking to pad"):
         padless.encode([SHORT, LONG], padding=True)
@@ -587,7 +585,7 @@ def test_an_encoding_that_does_not_fit_is_refused(
 
 def test_options_come_too_late_for_an_encoding(recorded: TextClassifier) -> None:
     encoding = recorded.encode(SHORT)
-    with pytest.raises(InputError, match="text_pairs, max_length cannot be applied to what is"):
+    with pytest.raises(InputError, match="text_pairs, max_length cannot be applied to an encoding"):
         recorded.logits(encoding, ["b"], max_length=3)
     with pytest.raises(InputError, match="truncation cannot be applied"):
         recorded.hidden_states(encoding, truncation=True)
@@ -597,7 +595,7 @@ def test_options_come_too_late_for_an_encoding(recorded: TextClassifier) -> None
 
 
 def test_defaults_hold_until_a_call_says_otherwise(tiny: Path, recorder: Recorder) -> None:
-    made = TextClassifier(
+    made = TextClassifier.from_checkpoint(
         checkpoints.find(tiny), recorder, top_k=None, function_to_apply="none", max_length=3
     )
     # The list in a list is transformers' own, for a top_k that the call itself does not give.
@@ -628,7 +626,8 @@ def test_wrong_defaults_are_refused_when_it_is_made(
 def test_it_says_what_it_is(recorded: TextClassifier, tiny: Path) -> None:
     assert recorded.backend == "recorder"
     assert recorded.labels == ("NEGATIVE", "POSITIVE")
-    assert recorded.checkpoint.path == tiny
+    assert recorded.name == str(tiny)
+    assert recorded.task.head.task == "text-classification"
     assert repr(recorded) == f"TextClassifier({str(tiny)!r}, backend='recorder')"
 
 

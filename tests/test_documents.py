@@ -1,14 +1,23 @@
-"""Every command and snippet in the documents is run, and does what they say."""
+"""Every command and snippet in the documents runs, and does what the document says.
+
+The commands run in this process, where the frameworks are loaded already. One of them runs in a
+shell too, with the console script. ``tests/parity/test_guide.py`` and
+``tests/serving/test_guide.py`` run the commands of the two guides, which build upon one another.
+"""
 
 import doctest
+import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+
+from diglot import cli
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -21,8 +30,8 @@ DOCUMENTS = [
     "docs/trust.md",
     "saved_models/README.md",
 ]
-# Their commands build upon one another; test_guide.py in tests/parity and tests/serving runs them.
 GUIDES = {"docs/parity.md", "docs/serving.md"}
+OTHERS = [document for document in DOCUMENTS if document not in GUIDES]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,19 +43,27 @@ def blocks(document: str, kind: str) -> list[str]:
 def commands() -> list[str]:
     lines = [
         line
-        for name in DOCUMENTS
-        if name not in GUIDES
-        for block in blocks(name, "console")
+        for document in OTHERS
+        for block in blocks(document, "console")
         for line in block.split("\n")
     ]
     return [line.removeprefix("$ ") for line in lines if line]
 
 
+# The fixture embedded_export runs this command once for all tests.
+EXPORT = "diglot export"
+PIPE = r"printf 'text\na fine film\na dull film\n' | diglot classify --input - --input-format csv"
+COMMANDS = [
+    command
+    for command in commands()
+    if "diglot" in command and "pip" not in command and command != EXPORT
+]
+
+
 def sessions() -> list[str]:
-    text = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
-    return sorted(
-        {name for found in re.findall(r"nox -s ([a-z ]+)", text) for name in found.split()}
-    )
+    text = "\n".join((ROOT / document).read_text(encoding="utf-8") for document in DOCUMENTS)
+    lists = re.findall(r"nox -s ([a-z ]+)", text)
+    return sorted({name for names in lists for name in names.split()})
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -57,9 +74,9 @@ def test_every_block_is_of_a_kind_that_is_tested(document: str) -> None:
     assert text.count("```") == 2 * len(FENCE.findall(text))
 
 
-@pytest.mark.parametrize("document", [one for one in DOCUMENTS if one not in GUIDES])
+@pytest.mark.parametrize("document", OTHERS)
 def test_the_python_runs(document: str) -> None:
-    """Blocks of one document share their names; what ``>>>`` shows is what comes out."""
+    """The blocks of a document share their names; ``>>>`` shows the real output."""
     names: dict[str, object] = {}
     parser = doctest.DocTestParser()
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
@@ -73,32 +90,62 @@ def test_the_python_runs(document: str) -> None:
     assert runner.summarize(verbose=False).failed == 0
 
 
-@pytest.mark.parametrize(
-    "command", [one for one in commands() if "diglot" in one and "pip" not in one]
-)
-def test_the_command_runs(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_command_runs(
+    command: str,
+    tiny: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if "| " in command:
+        feeder, command = command.split("| ")
+        fed = subprocess.run(feeder, shell=True, capture_output=True, check=True).stdout
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(fed)))
+    # The command line sets this variable; here, it is restored after the test.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    words = shlex.split(command)
+    while "=" in words[0]:
+        monkeypatch.setenv(*words.pop(0).split("=", 1))
+    program, name, *_ = words
+    assert program == "diglot"
+    if name in ("check", "trace"):
+        # A tiny checkpoint, run in the usual way alone. The export compares the embedded one with
+        # PyTorch, and test_models.py tries the other ways.
+        monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
+        monkeypatch.setattr("diglot.backends.tensorflow.TensorFlowBackend.other_runs", lambda _: {})
+        monkeypatch.setattr("diglot.backends.torch.TorchBackend.other_runs", lambda _: {})
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words[1:])
+    out, err = capsys.readouterr()
+    assert ended.value.code == 0, err
+    assert out.strip()
+    assert not err.strip()
+
+
+def test_the_command_exports(embedded_export: Path) -> None:
+    assert EXPORT in commands()
+    assert (embedded_export / "saved_models" / "models.config").is_file()
+    assert (embedded_export / "saved_models" / "diglot-sst2" / "1" / "saved_model.pb").is_file()
+
+
+def test_a_shell_finds_the_console_script() -> None:
+    assert PIPE in commands()
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(
-        command,
-        shell=True,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        cwd=tmp_path,
+        PIPE, shell=True, capture_output=True, text=True, check=False, env=environment
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
-    assert not done.stderr.strip()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "POSITIVE" in done.stdout
+    assert "NEGATIVE" in done.stdout
 
 
 def test_what_is_installed_exists() -> None:
-    installs = [one for one in commands() if "pip install" in one]
+    installs = [command for command in commands() if "pip install" in command]
     extras = {
         name
-        for one in installs
-        for found in re.findall(r"\[(.*?)\]", one)
-        for name in found.split(",")
+        for command in installs
+        for names in re.findall(r"\[(.*?)\]", command)
+        for name in names.split(",")
     }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert extras
@@ -107,7 +154,7 @@ def test_what_is_installed_exists() -> None:
 
 def test_the_commands_that_set_up_are_what_the_gate_runs() -> None:
     gate = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    readme = [one for one in commands() if "nox" in one]
+    readme = [command for command in commands() if "nox" in command]
     assert readme == ["python3 -m pip install nox && nox -s demo", "nox -s tests"]
     for session in ("demo", "tests"):
         assert re.search(rf"^nox -s .*\b{session}\b", gate, re.MULTILINE)
@@ -137,7 +184,9 @@ def test_the_configuration_in_the_readme_is_allowed(
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    targets = [one for one in re.findall(r"\]\(([^)]+)\)", text) if not one.startswith("http")]
+    targets = [
+        target for target in re.findall(r"\]\(([^)]+)\)", text) if not target.startswith("http")
+    ]
     folder = (ROOT / document).parent
-    missing = [one for one in targets if not (folder / one).exists()]
+    missing = [target for target in targets if not (folder / target).exists()]
     assert not missing

@@ -1,4 +1,4 @@
-"""Explanations and their comparison: what is printed, what is stored, what counts as different."""
+"""Explanations and their comparison: text, JSON, and what counts as a difference."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ FINITE = np.array([[1.0, 3.0], [2.0, 1.5]], np.float32)
 
 
 def explanation(**changes: Any) -> Explanation:
-    """Two texts, three tokens each, made up by hand."""
+    """An explanation of two texts with three tokens each, written by hand."""
     made = Explanation(
         checkpoint="some/model",
         backend="torch",
@@ -117,7 +117,7 @@ def test_it_becomes_json() -> None:
     assert "\n" not in explanation().to_json(indent=None)
 
 
-def test_what_is_not_finite_is_shown_and_stays_json() -> None:
+def test_numbers_that_are_not_finite_are_printed_and_are_valid_json() -> None:
     strange = np.array([[math.nan, 1.0], [-math.inf, math.inf]], np.float32)
     made = explanation(logits=strange, probabilities=strange)
 
@@ -163,7 +163,7 @@ def test_any_text_prints_within_the_width_and_without_control(
         assert capture.get().rstrip("\n") == str(value)
 
 
-def test_a_long_text_is_cut_in_the_middle_and_says_so() -> None:
+def test_a_long_text_is_cut_in_the_middle_with_a_note() -> None:
     ids = np.arange(200).reshape(1, 200)
     made = explanation(
         texts=("x" * 500,),
@@ -215,7 +215,7 @@ def test_equal_explanations_differ_by_nothing() -> None:
         "probabilities": nothing,
         "same_labels": [True, True],
     }
-    assert [each["backend"] for each in same.to_dict()["explanations"]] == ["torch", "tensorflow"]
+    assert [side["backend"] for side in same.to_dict()["explanations"]] == ["torch", "tensorflow"]
 
 
 def test_each_difference_is_found_and_printed() -> None:
@@ -265,7 +265,7 @@ def test_an_input_that_only_one_has_is_not_identical() -> None:
         ({"texts": ("good", "worse")}, "their texts differ"),
         ({"text_pairs": ("a", "b")}, "their text_pairs differ"),
         ({"labels": ("NO", "MAYBE")}, "their labels differ"),
-        ({"hidden_states": ()}, "torch gives 2 layers, and torch 0"),
+        ({"hidden_states": ()}, "torch returns 2 layers, and torch 0"),
     ],
 )
 def test_only_explanations_of_the_same_can_be_compared(
@@ -289,14 +289,14 @@ def test_only_explanations_of_the_same_can_be_compared(
         ([1.0], [1.0, 2.0], Difference(math.inf, 2)),
     ],
 )
-def test_what_is_one_sided_is_a_difference(
+def test_a_one_sided_number_is_a_difference(
     a: list[float], b: list[float], expected: Difference
 ) -> None:
     assert Difference.between(np.array(a), np.array(b)) == expected
     assert Difference.between(np.array(b), np.array(a)) == expected
 
 
-def test_a_one_sided_value_is_shown_and_stays_json() -> None:
+def test_a_one_sided_number_is_printed_and_is_valid_json() -> None:
     broken = explanation(backend="tensorflow", logits=np.array([[1.0, math.nan], [2.0, 1.5]]))
     apart = compare(explanation(), broken)
     assert "largest difference of the logits: inf (1 not comparable)" in str(apart)
@@ -311,13 +311,13 @@ def test_only_equal_arrays_differ_by_nothing(a: Any, b: Any) -> None:
 
 
 @pytest.mark.parametrize("backend", ["torch", "tensorflow"])
-def test_a_real_explanation_tells_what_the_backend_saw(tiny: Path, backend: str) -> None:
+def test_a_real_explanation_has_the_inputs_of_the_backend(tiny: Path, backend: str) -> None:
     classifier = TextClassifier.from_pretrained(tiny, backend)
     made = classifier.explain(["a b", "c"], ["d", "e [f"])
-    told = made.to_dict()
-    assert told["texts"][0]["tokens"] == ["[CLS]", "a", "b", "[SEP]", "d", "[SEP]", "[PAD]"]
-    assert told["texts"][1]["tokens"] == ["[CLS]", "c", "[SEP]", "e", "[UNK]", "f", "[SEP]"]
-    assert told["shapes"]["hidden_states"] == [[2, 7, 16]] * 3
-    assert told["texts"][0]["token_type_ids"] == [0, 0, 0, 0, 1, 1, 0]
-    assert told["texts"][0]["attention_mask"] == [1, 1, 1, 1, 1, 1, 0]
-    assert told["backend"] == backend
+    content = made.to_dict()
+    assert content["texts"][0]["tokens"] == ["[CLS]", "a", "b", "[SEP]", "d", "[SEP]", "[PAD]"]
+    assert content["texts"][1]["tokens"] == ["[CLS]", "c", "[SEP]", "e", "[UNK]", "f", "[SEP]"]
+    assert content["shapes"]["hidden_states"] == [[2, 7, 16]] * 3
+    assert content["texts"][0]["token_type_ids"] == [0, 0, 0, 0, 1, 1, 0]
+    assert content["texts"][0]["attention_mask"] == [1, 1, 1, 1, 1, 1, 0]
+    assert content["backend"] == backend

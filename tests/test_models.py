@@ -1,8 +1,10 @@
-"""The TensorFlow models as a caller meets them: ways to call, outputs, errors, files."""
+"""The TensorFlow models: ways to call them, outputs, errors, and files."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ def test_every_way_to_call_it_gives_the_same(model: Any, tiny: Path) -> None:
         np.testing.assert_array_equal(outputs["logits"], expected)
 
 
-def test_an_encoding_of_the_tokenizer_is_a_call(model: Any, tiny: Path) -> None:
+def test_the_encoding_of_a_tokenizer_can_be_passed(model: Any, tiny: Path) -> None:
     tokenizer = diglot.AutoTokenizer.from_pretrained(tiny)
     encoding = tokenizer(["a b", "c"], padding=True, return_tensors="tf")
     np.testing.assert_array_equal(model(**encoding).logits, model(encoding).logits)
@@ -76,7 +78,7 @@ def test_outputs_by_attribute_by_key_and_by_index(model: Any) -> None:
         _ = outputs[2]
 
 
-def test_hidden_states_come_when_asked_for(model: Any) -> None:
+def test_hidden_states_are_returned_on_request(model: Any) -> None:
     assert list(model(IDS)) == ["logits"]
     assert model(IDS).hidden_states is None
     model.config.output_hidden_states = True
@@ -178,6 +180,8 @@ def test_saving_leaves_other_files_alone(model: Any, tmp_path: Path) -> None:
 def test_saving_that_fails_changes_nothing(
     model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import transformers
+
     target = tmp_path / "saved"
     model.save_pretrained(target)
     before = {file.name: file.read_bytes() for file in target.iterdir()}
@@ -185,11 +189,26 @@ def test_saving_that_fails_changes_nothing(
     def fail(*_: Any, **__: Any) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(type(model._skeleton), "save_pretrained", fail)
+    monkeypatch.setattr(transformers.PreTrainedModel, "save_pretrained", fail)
     with pytest.raises(OSError, match="no space"):
         model.save_pretrained(target)
     assert {file.name: file.read_bytes() for file in target.iterdir()} == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["saved"]
+
+
+def test_threads_make_the_first_calls(tiny: Path) -> None:
+    cold = diglot.TFAutoModelForSequenceClassification.from_pretrained(tiny)
+    barrier = threading.Barrier(8)
+
+    def call(_: int) -> Any:
+        barrier.wait()
+        return cold(IDS, MASK).logits.numpy()
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(call, range(8)))
+    assert len(results) == 8
+    for logits in results:
+        np.testing.assert_allclose(logits, results[0], atol=1e-6)
 
 
 def test_another_keras_backend_is_refused() -> None:

@@ -154,9 +154,9 @@ def test_precisions(precision):
 
 ALLOWED = {
     "checkpoint": "checkpoint takes a directory or a hub id.",
-    "backend": "backend takes one of torch, tensorflow.",
+    "backend": "backend takes one of torch, tensorflow, saved_model.",
     "precision": "precision takes one of float32, float64, float16, bfloat16.",
-    "device": "device takes cpu, mps, cuda, or cuda:N for the GPU of that number.",
+    "device": "device takes one of cpu, mps, cuda, cuda:N, where N is a number.",
     "batch_size": "batch_size takes a whole number above 0.",
 }
 WRONG = [

@@ -1,4 +1,4 @@
-"""Tokenizers: transformers' own, and the same numbers in every kind of tensor."""
+"""The tokenizers of checkpoints: transformers' own, with every kind of tensor."""
 
 import copy
 import json
@@ -29,18 +29,18 @@ PAIRS = ["so much?", "a longer one, with more words than the other"]
 
 
 @pytest.fixture(scope="module")
-def ours(minilm):
+def tokenizer(minilm):
     return AutoTokenizer.from_pretrained(minilm)
 
 
 @pytest.fixture(scope="module")
-def theirs(minilm):
+def library(minilm):
     return transformers.AutoTokenizer.from_pretrained(minilm, local_files_only=True)
 
 
 @pytest.fixture(scope="module")
 def byte_level(tmp_path_factory):
-    """A byte-level BPE tokenizer of the GPT-2 kind, trained here, that pads on the left."""
+    """A byte-level BPE tokenizer like GPT-2's, which pads on the left."""
     core = tokenizers.Tokenizer(tokenizers.models.BPE())
     core.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = tokenizers.decoders.ByteLevel()
@@ -59,12 +59,12 @@ def byte_level(tmp_path_factory):
 
 
 def numbers(encoding):
-    """Lists, whatever kind of tensor they were."""
+    """Return the values of an encoding as lists, whatever kind of tensor they are."""
     return {key: np.asarray(value).tolist() for key, value in encoding.items()}
 
 
-def test_the_worked_example(ours):
-    encoding = ours(TEXTS, padding=True, truncation=True, return_tensors="tf")
+def test_the_worked_example(tokenizer):
+    encoding = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="tf")
 
     assert encoding["input_ids"].numpy().tolist() == [FIRST, SECOND + [0] * 8]
     assert encoding["attention_mask"].numpy().tolist() == [[1] * 16, [1] * 8 + [0] * 8]
@@ -87,31 +87,33 @@ def test_the_worked_example(ours):
     ],
     ids=str,
 )
-def test_every_kind_holds_the_numbers_that_transformers_gives(ours, theirs, call, return_tensors):
-    expected = theirs(**call, return_tensors="np" if return_tensors else None)
+def test_every_kind_of_tensor_has_the_values_of_transformers(
+    tokenizer, library, call, return_tensors
+):
+    expected = library(**call, return_tensors="np" if return_tensors else None)
 
-    encoding = ours(**call, return_tensors=return_tensors)
+    encoding = tokenizer(**call, return_tensors=return_tensors)
 
     assert numbers(encoding) == numbers(expected)
     kinds = {None: list, "pt": torch.Tensor, "tf": tf.Tensor, "np": np.ndarray}
     assert all(isinstance(value, kinds[return_tensors]) for value in encoding.values())
 
 
-def test_tensors_have_the_dtypes_that_transformers_gives(ours):
-    assert ours("one", return_tensors="tf")["input_ids"].dtype == tf.int32
-    assert ours("one", return_tensors="pt")["input_ids"].dtype == torch.int64
-    assert ours("one", return_tensors="np")["input_ids"].dtype == np.int64
+def test_tensors_have_the_dtypes_of_transformers(tokenizer):
+    assert tokenizer("one", return_tensors="tf")["input_ids"].dtype == tf.int32
+    assert tokenizer("one", return_tensors="pt")["input_ids"].dtype == torch.int64
+    assert tokenizer("one", return_tensors="np")["input_ids"].dtype == np.int64
 
 
-def test_transformers_own_enumeration_is_taken(ours):
-    encoding = ours("one", return_tensors=transformers.TensorType.PYTORCH)
+def test_the_enumeration_of_transformers_is_accepted(tokenizer):
+    encoding = tokenizer("one", return_tensors=transformers.TensorType.PYTORCH)
 
     assert isinstance(encoding["input_ids"], torch.Tensor)
 
 
-def test_the_result_stays_a_batch_encoding(ours, theirs):
-    encoding = ours(TEXTS, padding=True, return_tensors="tf")
-    expected = theirs(TEXTS, padding=True)
+def test_the_result_stays_a_batch_encoding(tokenizer, library):
+    encoding = tokenizer(TEXTS, padding=True, return_tensors="tf")
+    expected = library(TEXTS, padding=True)
 
     assert isinstance(encoding, transformers.BatchEncoding)
     assert encoding.input_ids is encoding["input_ids"]
@@ -122,149 +124,157 @@ def test_the_result_stays_a_batch_encoding(ours, theirs):
 
 
 @pytest.mark.parametrize("return_tensors", ["pt", "tf"])
-def test_rows_of_different_lengths_are_no_tensor(ours, return_tensors):
+def test_rows_of_different_lengths_are_refused(tokenizer, return_tensors):
     with pytest.raises(ValueError, match="padding=True"):
-        ours(TEXTS, return_tensors=return_tensors)
+        tokenizer(TEXTS, return_tensors=return_tensors)
 
 
-def test_the_error_of_tensorflow_names_the_lengths(ours):
+def test_the_error_of_tensorflow_names_the_lengths(tokenizer):
     with pytest.raises(InputError, match=r"'input_ids' have different lengths \(8, 16\)"):
-        ours(TEXTS, return_tensors="tf")
+        tokenizer(TEXTS, return_tensors="tf")
 
 
 @pytest.mark.parametrize("method", ["__call__", "encode"])
-def test_an_unknown_kind_of_tensor_names_the_known_ones(ours, method):
-    with pytest.raises(InputError, match="'jax' is not known; it is one of 'pt', 'tf', 'np'"):
-        getattr(ours, method)("one", return_tensors="jax")
+def test_an_unknown_kind_of_tensor_is_refused(tokenizer, method):
+    with pytest.raises(InputError, match="'jax' is unknown; pass one of 'pt', 'tf', 'np'"):
+        getattr(tokenizer, method)("one", return_tensors="jax")
 
 
 @pytest.mark.parametrize(("return_tensors", "module"), [("tf", "tensorflow"), ("pt", "torch")])
-def test_a_framework_that_is_not_installed(ours, monkeypatch, return_tensors, module):
+def test_a_framework_that_is_not_installed(tokenizer, monkeypatch, return_tensors, module):
     monkeypatch.setitem(sys.modules, module, None)
 
-    with pytest.raises(BackendNotInstalledError) as caught:
-        ours("one", return_tensors=return_tensors)
+    with pytest.raises(BackendNotInstalledError) as raised:
+        tokenizer("one", return_tensors=return_tensors)
 
-    assert f"return_tensors='{return_tensors}' needs {module}, which" in str(caught.value)
-    assert f"'diglot[{module}]'" in str(caught.value)
+    assert f"return_tensors='{return_tensors}' needs {module}, which" in str(raised.value)
+    assert f"'diglot[{module}]'" in str(raised.value)
 
 
-def test_lists_and_arrays_need_no_framework(ours, monkeypatch):
+def test_lists_and_arrays_need_no_framework(tokenizer, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
 
-    assert ours(TEXTS[1])["input_ids"] == SECOND
-    assert ours(TEXTS[1], return_tensors="np")["input_ids"].tolist() == [SECOND]
+    assert tokenizer(TEXTS[1])["input_ids"] == SECOND
+    assert tokenizer(TEXTS[1], return_tensors="np")["input_ids"].tolist() == [SECOND]
 
 
-def test_encode(ours):
-    assert ours.encode(TEXTS[1]) == SECOND
-    ids = ours.encode(TEXTS[1], return_tensors="tf")
+def test_encode(tokenizer):
+    assert tokenizer.encode(TEXTS[1]) == SECOND
+    ids = tokenizer.encode(TEXTS[1], return_tensors="tf")
     assert (ids.dtype, ids.shape) == (tf.int32, (1, 8))
-    assert ids.numpy().tolist() == ours.encode(TEXTS[1], return_tensors="pt").tolist() == [SECOND]
+    assert (
+        ids.numpy().tolist() == tokenizer.encode(TEXTS[1], return_tensors="pt").tolist() == [SECOND]
+    )
 
 
-def test_pad(ours, theirs):
+def test_pad(tokenizer, library):
     rows = [{"input_ids": FIRST}, {"input_ids": SECOND}]
 
-    padded = ours.pad(rows, return_tensors="tf")
+    padded = tokenizer.pad(rows, return_tensors="tf")
 
-    assert numbers(padded) == numbers(theirs.pad(rows, return_tensors="np"))
+    assert numbers(padded) == numbers(library.pad(rows, return_tensors="np"))
     assert padded["attention_mask"].dtype == tf.int32
-    assert ours.pad(rows)["input_ids"] == [FIRST, SECOND + [0] * 8]
+    assert tokenizer.pad(rows)["input_ids"] == [FIRST, SECOND + [0] * 8]
 
 
-def test_decode_takes_tensorflow_tensors(ours):
-    ids = ours(TEXTS, padding=True, return_tensors="tf")["input_ids"]
+def test_decode_accepts_tensorflow_tensors(tokenizer):
+    ids = tokenizer(TEXTS, padding=True, return_tensors="tf")["input_ids"]
 
-    assert ours.decode(ids[1], skip_special_tokens=True) == "i hate this so much!"
-    assert ours.decode(FIRST[1:3]) == "i '"
-    assert ours.batch_decode(ids, skip_special_tokens=True)[1] == "i hate this so much!"
+    assert tokenizer.decode(ids[1], skip_special_tokens=True) == "i hate this so much!"
+    assert tokenizer.decode(FIRST[1:3]) == "i '"
+    assert tokenizer.batch_decode(ids, skip_special_tokens=True)[1] == "i hate this so much!"
 
 
-CHAT = (
+CHAT_TEMPLATE = (
     "{% for message in messages %}{{ message.role }} {% generation %}{{ message.content }}"
     "{% endgeneration %} {% endfor %}"
 )
-TALK = [{"role": "user", "content": "hello there"}, {"role": "judge", "content": "hate"}]
+CHAT = [{"role": "user", "content": "hello there"}, {"role": "judge", "content": "hate"}]
 
 
 @pytest.mark.parametrize("return_dict", [True, False])
-def test_a_chat_template_gives_tensors(ours, theirs, return_dict):
-    options = {"chat_template": CHAT, "return_dict": return_dict}
-    expected = theirs.apply_chat_template(TALK, return_tensors="np", **options)
+def test_a_chat_template_gives_tensors(tokenizer, library, return_dict):
+    options = {"chat_template": CHAT_TEMPLATE, "return_dict": return_dict}
+    expected = library.apply_chat_template(CHAT, return_tensors="np", **options)
 
-    given = ours.apply_chat_template(TALK, return_tensors="tf", **options)
+    encoding = tokenizer.apply_chat_template(CHAT, return_tensors="tf", **options)
 
     if not return_dict:
-        expected, given = {"input_ids": expected}, {"input_ids": given}
-    assert numbers(given) == numbers(expected)
-    assert all(value.dtype == tf.int32 for value in given.values())
+        expected, encoding = {"input_ids": expected}, {"input_ids": encoding}
+    assert numbers(encoding) == numbers(expected)
+    assert all(value.dtype == tf.int32 for value in encoding.values())
 
 
-def test_chats_of_different_lengths_are_no_tensor(ours):
-    options = {"chat_template": CHAT, "return_dict": False, "return_tensors": "tf"}
+def test_chats_of_different_lengths_are_refused(tokenizer):
+    options = {"chat_template": CHAT_TEMPLATE, "return_dict": False, "return_tensors": "tf"}
 
     with pytest.raises(InputError, match="the rows of 'input_ids' have different lengths"):
-        ours.apply_chat_template([TALK, TALK[1:]], **options)
+        tokenizer.apply_chat_template([CHAT, CHAT[1:]], **options)
 
 
-def test_a_chat_template_marks_what_was_generated(ours, theirs):
-    options = {"chat_template": CHAT, "return_assistant_tokens_mask": True}
+def test_a_chat_template_marks_generated_tokens(tokenizer, library):
+    options = {"chat_template": CHAT_TEMPLATE, "return_assistant_tokens_mask": True}
 
-    given = ours.apply_chat_template(TALK, return_tensors="tf", **options)
+    encoding = tokenizer.apply_chat_template(CHAT, return_tensors="tf", **options)
 
-    assert given["assistant_masks"].numpy().tolist() == [[0, 1, 1, 0, 1]]
+    assert encoding["assistant_masks"].numpy().tolist() == [[0, 1, 1, 0, 1]]
 
 
-def test_a_chat_template_gives_text(ours):
-    text = ours.apply_chat_template(TALK, chat_template=CHAT, tokenize=False, return_tensors="tf")
+def test_a_chat_template_gives_text(tokenizer):
+    text = tokenizer.apply_chat_template(
+        CHAT, chat_template=CHAT_TEMPLATE, tokenize=False, return_tensors="tf"
+    )
 
     assert text == "user hello there judge hate "
 
 
-def test_it_is_the_tokenizer_that_transformers_loads(ours, theirs):
-    assert isinstance(ours, type(theirs))
-    assert isinstance(ours, transformers.PreTrainedTokenizerBase)
+def test_it_is_the_tokenizer_that_transformers_loads(tokenizer, library):
+    assert isinstance(tokenizer, type(library))
+    assert isinstance(tokenizer, transformers.PreTrainedTokenizerBase)
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
-        assert getattr(type(ours), name) == getattr(type(theirs), name)
-    assert ours.model_max_length == theirs.model_max_length == 512
+        assert getattr(type(tokenizer), name) == getattr(type(library), name)
+    assert tokenizer.model_max_length == library.model_max_length == 512
 
 
-def test_transformers_loads_what_it_saves(ours, theirs, tmp_path):
-    ours.save_pretrained(tmp_path / "ours")
-    theirs.save_pretrained(tmp_path / "theirs")
+def test_transformers_loads_what_it_saves(tokenizer, library, tmp_path):
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    library.save_pretrained(tmp_path / "library")
 
-    ours_saved, theirs_saved = (
-        {path.name: path.read_bytes() for path in sorted((tmp_path / who).iterdir())}
-        for who in ("ours", "theirs")
+    saved, saved_by_library = (
+        {path.name: path.read_bytes() for path in sorted((tmp_path / folder).iterdir())}
+        for folder in ("tokenizer", "library")
     )
-    assert ours_saved == theirs_saved
-    again = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours", local_files_only=True)
-    assert type(again) is type(theirs)
+    assert saved == saved_by_library
+    again = transformers.AutoTokenizer.from_pretrained(
+        tmp_path / "tokenizer", local_files_only=True
+    )
+    assert type(again) is type(library)
     assert again(TEXTS)["input_ids"] == [FIRST, SECOND]
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda it: pickle.loads(pickle.dumps(it))])
-def test_a_copy_still_gives_tensorflow_tensors(ours, copied):
-    again = copied(ours)
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda original: pickle.loads(pickle.dumps(original))]
+)
+def test_a_copy_still_gives_tensorflow_tensors(tokenizer, copied):
+    again = copied(tokenizer)
 
-    assert again is not ours
-    assert type(again) is type(ours)
+    assert again is not tokenizer
+    assert type(again) is type(tokenizer)
     assert again(TEXTS[1], return_tensors="tf")["input_ids"].numpy().tolist() == [SECOND]
 
 
 def test_a_byte_level_tokenizer_pads_on_its_own_side(byte_level):
-    ours = AutoTokenizer.from_pretrained(byte_level)
-    theirs = transformers.AutoTokenizer.from_pretrained(byte_level, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(byte_level)
+    library = transformers.AutoTokenizer.from_pretrained(byte_level, local_files_only=True)
     texts = [*TEXTS, "naïve 😀 \n\ttabs", ""]
 
-    encoding = ours(texts, padding=True, return_tensors="tf")
+    encoding = tokenizer(texts, padding=True, return_tensors="tf")
 
-    assert numbers(encoding) == numbers(theirs(texts, padding=True))
+    assert numbers(encoding) == numbers(library(texts, padding=True))
     mask = encoding["attention_mask"].numpy()
     assert (mask[1, 0], mask[1, -1], mask[3].sum()) == (0, 1, 0)
-    assert ours("", return_tensors="tf")["input_ids"].shape == (1, 0)
+    assert tokenizer("", return_tensors="tf")["input_ids"].shape == (1, 0)
 
 
 def test_options_reach_transformers(minilm):
@@ -276,7 +286,7 @@ def test_options_reach_transformers(minilm):
     assert tokenizer(["one", "one two"], padding=True)["input_ids"][0][0] == 0
 
 
-def test_a_checkpoint_that_was_found_before_is_taken(tiny):
+def test_a_checkpoint_object_is_accepted(tiny):
     checkpoint = find(tiny)
 
     assert AutoTokenizer.from_pretrained(checkpoint)("a")["input_ids"] == [2, 5, 3]
@@ -285,7 +295,7 @@ def test_a_checkpoint_that_was_found_before_is_taken(tiny):
     ]
 
 
-def test_without_a_checkpoint_it_is_the_default_one(tiny, monkeypatch):
+def test_the_default_is_the_embedded_checkpoint(tiny, monkeypatch):
     from diglot import embedded
 
     monkeypatch.setattr(embedded, "path", lambda: tiny)
@@ -293,11 +303,11 @@ def test_without_a_checkpoint_it_is_the_default_one(tiny, monkeypatch):
     assert AutoTokenizer.from_pretrained()("a")["input_ids"] == [2, 5, 3]
 
 
-def test_what_finds_the_checkpoint_is_told_all(tiny, monkeypatch):
-    asked = []
+def test_the_arguments_reach_the_search_for_the_checkpoint(tiny, monkeypatch):
+    calls = []
 
     def record(*args: object, **kwargs: object) -> Checkpoint:
-        asked.append((args, kwargs))
+        calls.append((args, kwargs))
         return Checkpoint("tiny", tiny, None)
 
     monkeypatch.setattr("diglot.tokenizer.find", record)
@@ -305,23 +315,23 @@ def test_what_finds_the_checkpoint_is_told_all(tiny, monkeypatch):
     AutoTokenizer.from_pretrained("org/name")
     AutoTokenizer.from_pretrained("org/name", revision="v1", trust_remote_code=True)
 
-    assert asked == [
+    assert calls == [
         (("org/name",), {"revision": None, "trust_remote_code": False}),
         (("org/name",), {"revision": "v1", "trust_remote_code": True}),
     ]
 
 
-def test_a_tokenizer_s_own_code_is_run_only_if_it_is_trusted(tiny_copy, monkeypatch, tmp_path):
+def test_code_of_a_tokenizer_runs_only_if_it_is_trusted(tiny_copy, monkeypatch, tmp_path):
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
     monkeypatch.setattr(sys, "path", [*sys.path])
     code = "from transformers import BertTokenizer\nclass OddTokenizer(BertTokenizer): odd = True"
     (tiny_copy / "odd_tokenizer.py").write_text(code)
     file = tiny_copy / "tokenizer_config.json"
-    own = {
+    changes = {
         "tokenizer_class": "OddTokenizer",
         "auto_map": {"AutoTokenizer": [None, "odd_tokenizer.OddTokenizer"]},
     }
-    file.write_text(json.dumps(json.loads(file.read_text()) | own))
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
     assert not hasattr(AutoTokenizer.from_pretrained(tiny_copy), "odd")
     assert not (tmp_path / "m").exists()
@@ -331,7 +341,7 @@ def test_a_tokenizer_s_own_code_is_run_only_if_it_is_trusted(tiny_copy, monkeypa
     assert tokenizer("a", return_tensors="tf")["input_ids"].numpy().tolist() == [[2, 5, 3]]
 
 
-def test_a_directory_that_is_not_there():
+def test_a_missing_folder_is_refused():
     with pytest.raises(CheckpointNotFoundError, match="there is no directory nowhere/at/all"):
         AutoTokenizer.from_pretrained("nowhere/at/all")
 
@@ -351,11 +361,11 @@ def test_a_tokenizer_without_vocabulary_files_needs_none(tmp_path):
     assert encoding["input_ids"].numpy().tolist() == [[ord("a") + 3, 1]]
 
 
-def test_a_tokenizer_that_cannot_be_loaded_says_why(tiny_copy):
+def test_an_unloadable_tokenizer_is_refused_with_the_reason(tiny_copy):
     (tiny_copy / "tokenizer.json").write_text(json.dumps({"model": {"type": "Nonsense"}}))
 
-    with pytest.raises(MissingTokenizerError, match="cannot load a tokenizer") as caught:
+    with pytest.raises(MissingTokenizerError, match="cannot load a tokenizer") as raised:
         AutoTokenizer.from_pretrained(tiny_copy)
 
-    assert str(tiny_copy) in str(caught.value)
-    assert caught.value.__cause__ is not None
+    assert str(tiny_copy) in str(raised.value)
+    assert raised.value.__cause__ is not None

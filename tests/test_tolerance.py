@@ -1,4 +1,4 @@
-"""The rule itself, on numbers small enough to check by hand."""
+"""The rule of equality, on numbers that can be checked by hand."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_four_times_the_error_of_pytorch_is_allowed() -> None:
     assert difference("x", off_by(4.1e-3), expected, REFERENCE) is not None
 
 
-def test_of_several_results_of_pytorch_the_worst_counts() -> None:
+def test_the_worst_of_several_pytorch_results_counts() -> None:
     peer = EXPECTED + np.array([0, 0, 1e-3], np.float32)
     assert difference("x", off_by(3.9e-3), EXPECTED, REFERENCE) is not None
     assert difference("x", off_by(3.9e-3), EXPECTED, REFERENCE, peers=[EXPECTED, peer]) is None
@@ -49,7 +49,7 @@ def test_absolute_bounds(tolerance: Tolerance, bound: float) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_what_is_not_finite_must_be_so_on_both_sides(value: float) -> None:
+def test_nan_and_infinity_must_be_on_both_sides(value: float) -> None:
     broken = EXPECTED.copy()
     broken[2] = value
     assert difference("x", broken, broken, REFERENCE) is None
@@ -62,7 +62,7 @@ def test_infinities_have_a_sign() -> None:
     assert "another sign" in str(difference("x", plus, minus, minus.astype(np.float64)))
 
 
-def test_shapes_and_dtypes_are_part_of_it() -> None:
+def test_shapes_and_dtypes_must_be_equal() -> None:
     assert "float64 [3] for float32 [3]" in str(difference("x", REFERENCE, EXPECTED, REFERENCE))
     assert "float32 [2] for float32 [3]" in str(difference("x", EXPECTED[:2], EXPECTED, REFERENCE))
 
@@ -79,7 +79,7 @@ def test_floats_need_a_reference() -> None:
         difference("x", EXPECTED, EXPECTED)
 
 
-def test_nothing_equals_nothing() -> None:
+def test_empty_arrays_are_equal() -> None:
     empty = np.zeros((0, 3), np.float32)
     assert difference("x", empty, empty, empty.astype(np.float64)) is None
     assert BUDGET.limit([empty], empty.astype(np.float64), None) == 0

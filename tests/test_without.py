@@ -1,7 +1,4 @@
-"""What works, and what is said, where a framework really is not installed.
-
-Each test needs an environment of its own: ``nox -s without`` makes them.
-"""
+"""The commands in environments without one of the frameworks, which ``nox -s without`` makes."""
 
 import os
 import subprocess

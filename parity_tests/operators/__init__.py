@@ -1,7 +1,12 @@
-"""A case for every operator that has a lowering, one file for each family, as in the lowerings."""
+"""A case for every operator that has a lowering, one file per family.
+
+The families are those of ``diglot.lowering.ops``; elementwise operators are in two files,
+``arithmetic`` and ``functions``.
+"""
 
 from . import (
     arithmetic,
+    casts,
     convolution,
     creation,
     functions,
@@ -11,7 +16,6 @@ from . import (
     matmul,
     normalization,
     reduction,
-    symbolic,
 )
 from .accepted import ACCEPTED
 from .case import CASES
@@ -20,6 +24,7 @@ __all__ = [
     "ACCEPTED",
     "CASES",
     "arithmetic",
+    "casts",
     "convolution",
     "creation",
     "functions",
@@ -29,5 +34,4 @@ __all__ = [
     "matmul",
     "normalization",
     "reduction",
-    "symbolic",
 ]

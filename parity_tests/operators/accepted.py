@@ -1,7 +1,7 @@
-"""The differences between PyTorch and TensorFlow that are known and accepted, each as data.
+"""The known and accepted differences between PyTorch and TensorFlow, as data.
 
-The cases draw nothing that shows one of them. Each is held strictly: a difference that is gone
-makes a test fail, so that its entry is taken out and the case draws its values again.
+The cases draw no values that show one of them. A test fails if a difference no longer occurs: then
+remove its entry, and let the case draw these values again.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Difference:
     """One call whose results differ.
 
     Attributes:
-        operator: what is called.
-        call: with the arguments that show the difference.
-        ways: those in which TensorFlow differs; in the others it does not.
-        reason: why, and why it is no harm to a classifier.
+        operator: the operator.
+        call: the arguments that show the difference.
+        ways: the ways of running TensorFlow that differ; the others do not.
+        reason: the cause, and why it does not harm a classifier.
     """
 
     operator: OpOverload
@@ -39,14 +39,14 @@ class Difference:
 
 
 FLUSHED = (
-    "TensorFlow's threads and XLA's code take subnormal numbers for zero, for speed; beside a"
-    " normal activation they are nothing"
+    "TensorFlow's threads and XLA treat subnormal numbers as zero, for speed; they are negligible"
+    " next to a normal activation"
 )
 INFINITE_GELU = (
-    "PyTorch's vectorized kernel makes NaN of infinity, its scalar one does not; an activation that"
-    " is infinite is lost in either framework"
+    "PyTorch's vectorized kernel turns infinity into NaN, its scalar kernel does not; an infinite"
+    " activation is useless in either framework"
 )
-ZEROS = "of -0.0 and 0.0 either may be called the greater; they compare equal"
+ZEROS = "either of -0.0 and 0.0 may be the maximum; they compare equal"
 
 ACCEPTED = (
     Difference(aten.mul.Tensor, Call((SUBNORMAL, torch.full((4,), 0.5))), EVERY_WAY, FLUSHED),
@@ -62,7 +62,7 @@ ACCEPTED = (
         Call((torch.full((16,), -math.inf),)),
         # TensorFlow 2.20's XLA gives NaN too.
         ("xla",) if tf.__version__ >= "2.21" else (),
-        "XLA's is -inf, where PyTorch's and TensorFlow's are NaN; as above",
+        "XLA gives -inf, PyTorch and TensorFlow give NaN; see above",
     ),
     Difference(
         aten.amax.default, Call((torch.tensor([[-0.0, 0.0]] * 8), [1])), ("eager", "graph"), ZEROS
@@ -71,8 +71,8 @@ ACCEPTED = (
         aten.mul.Tensor,
         Call((torch.tensor([0.001], dtype=torch.float16), torch.tensor(1e5))),
         EVERY_WAY,
-        "PyTorch takes a tensor without dimensions for a number, and multiplies by it in float32;"
-        " the lowering rounds it to the other tensor's float16 first. Models have such numbers as"
+        "PyTorch treats a tensor without dimensions as a number, and multiplies by it in float32;"
+        " the lowering rounds it to the other tensor's float16 first. Models write such numbers as"
         " Python numbers, which are not rounded",
     ),
 )

@@ -1,4 +1,4 @@
-"""Arithmetic of two operands, extrema and bounds."""
+"""Arithmetic on two operands, extrema and bounds."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def with_alpha(draw: Draw, choice: Any) -> Call:
 
 
 def terms(call: Call) -> torch.Tensor:
-    """The magnitude of a sum of two: that of its greater term."""
+    """The magnitudes of the two terms of a sum, added."""
     first, second, *alpha = (*call.args, *call.kwargs.values(), 1)
     return abs(first * 1.0).double() + abs(second * 1.0 * alpha[0])
 
@@ -79,7 +79,7 @@ def _(draw: Draw) -> Call:
     return Call(two(draw))
 
 
-# Whole numbers are divided by none of zero: PyTorch raises, and TensorFlow does not under XLA.
+# No integer is divided by zero: PyTorch raises an error, and TensorFlow under XLA does not.
 NOT_ZERO = st.sampled_from([-7, -3, -2, -1, 1, 2, 3, 5])
 
 
@@ -112,8 +112,7 @@ def _(draw: Draw) -> Call:
     return Call((x, draw(NOT_ZERO if not dtype.is_floating_point else NOT_ZERO | numbers(dtype))))
 
 
-# Exponents of whole numbers are kept small: 50 ** 8 is beyond int32, and float32 of it differs by
-# whole numbers.
+# Integers have small exponents: 50 ** 8 exceeds int32, and its float32 differs by whole numbers.
 @case(aten.pow.Tensor_Scalar)
 def _(draw: Draw) -> Call:
     dtype = draw(dtypes(NUMBERS))
@@ -144,13 +143,13 @@ def _(draw: Draw) -> Call:
 @case(aten.minimum.default, aten.maximum.default, aten.min.other, aten.max.other, exact=True)
 def _(draw: Draw) -> Call:
     left, right = broadcasting(draw, 2)
-    one, other = draw(dtypes(ALL)), draw(dtypes(ALL))
-    # Of the two zeros either may be called the greater; IEEE 754 leaves it open before 2019.
+    first, second = draw(dtypes(ALL)), draw(dtypes(ALL))
+    # Either zero may be the greater one; IEEE 754 did not define it before 2019.
     special = tuple(x for x in huge(torch.float16) if str(x) != "-0.0")
     return Call(
         (
-            tensor(draw, left, one, special=special) + torch.zeros((), dtype=one),
-            tensor(draw, right, other, special=special) + torch.zeros((), dtype=other),
+            tensor(draw, left, first, special=special) + torch.zeros((), dtype=first),
+            tensor(draw, right, second, special=special) + torch.zeros((), dtype=second),
         )
     )
 

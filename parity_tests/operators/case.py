@@ -1,4 +1,4 @@
-"""What a case of an operator is, and the strategies that all families draw their arguments from."""
+"""The test case of an operator, and the strategies from which all families draw arguments."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 NUMBERS = (*FLOATS, torch.int64, torch.int32)
 ALL = (*NUMBERS, torch.bool)
 
-# Where the rounding of a result comes from, which decides what an error is held against.
+# The source of the rounding error, which decides the scale that an error is compared with.
 ELEMENT = "element"
-"""From each element of the result by itself."""
+"""Each element of the result is rounded on its own."""
 SUM = "sum"
-"""From the terms of a sum, which may be far greater than the sum itself."""
+"""The terms of a sum are rounded; they may be far greater than the sum."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of one call of an operator, in PyTorch's tensors."""
+    """The arguments of one call of an operator, as PyTorch tensors."""
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -43,13 +43,13 @@ class Call:
         return [x for x in tree_leaves((self.args, self.kwargs)) if isinstance(x, torch.Tensor)]
 
     def map(self, function: Callable[[torch.Tensor], Any]) -> Call:
-        """The same call with ``function`` of each tensor."""
+        """The same call with ``function`` applied to each tensor."""
         args, kwargs = tree_map_only(torch.Tensor, function, (self.args, self.kwargs))
         return Call(args, kwargs)
 
 
 Scale = Callable[[Call], torch.Tensor]
-"""What the rounding errors of a call are proportional to, in a shape that fits its result."""
+"""Gives the scale of the rounding errors of a call, in a shape that broadcasts to its result."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,10 @@ class Case:
     Attributes:
         calls: draws its arguments.
         scale: see :data:`ELEMENT` and :data:`SUM`; or a function of the call.
-        exact: whether even floats must be the same bits: nothing is computed, or nothing rounded.
-        static: whether all sizes are known when the program is built: how many results there are
-            hangs on them.
-        fixed: whether ``torch.export`` fixes the sizes, since arguments of the drawn call are
-            sizes.
+        exact: whether floats must have the same bits, because nothing is computed or rounded.
+        static: whether all sizes are known when the program is built, because the number of results
+            depends on them.
+        fixed: whether ``torch.export`` fixes the sizes, because arguments of the call are sizes.
     """
 
     calls: st.SearchStrategy[Call]
@@ -79,12 +78,12 @@ CASES: dict[OpOverload, Case] = {}
 def case(
     *operators: OpOverload, **options: Any
 ) -> Callable[[Callable[[Draw], Call]], Callable[[Draw], Call]]:
-    """Make the decorated function, which draws a call, the case of each of ``operators``."""
+    """Register the decorated function, which draws a call, as the case of each operator."""
 
     def decorate(function: Callable[[Draw], Call]) -> Callable[[Draw], Call]:
         for operator in operators:
             if operator in CASES:
-                raise ValueError(f"{operator} has a case already")
+                raise ValueError(f"{operator} already has a case; remove one of the two")
             CASES[operator] = Case(st.composite(function)(), **options)
         return function
 
@@ -113,8 +112,7 @@ def broadcasting(draw: Draw, count: int, *, smallest: int = 0) -> tuple[tuple[in
     return tuple(drawn.input_shapes)
 
 
-# Ties of rounding, both zeros, and the values that no arithmetic can be trusted with unseen. No
-# subnormal, here or elsewhere: see ACCEPTED.
+# Rounding ties, both zeros, infinities and NaN. ACCEPTED has the subnormal numbers.
 SPECIAL = (math.nan, math.inf, -math.inf, -0.0, 0.0, 0.5, 1.5, -2.5, 1.0, -1.0)
 
 
@@ -139,8 +137,8 @@ def tensor(
 ) -> torch.Tensor:
     """A tensor of numbers from ``least`` to ``most``, with up to four ``special`` ones among them.
 
-    The numbers come from a generator whose seed is drawn, and so are neither simple nor equal, as
-    numbers that Hypothesis draws one by one often are; half of the tensors have many equal ones.
+    The numbers come from a generator with a drawn seed. Numbers that Hypothesis draws one by one
+    are often simple or equal. Half of the tensors have many equal numbers.
     """
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if dtype is torch.bool:
@@ -160,7 +158,7 @@ def tensor(
 
 
 def huge(dtype: torch.dtype) -> tuple[float, ...]:
-    """The greatest and the smallest magnitudes that ``dtype`` holds, beside the special values."""
+    """The special values, and the greatest and smallest magnitudes of ``dtype``."""
     if not dtype.is_floating_point:
         return ()
     limits = torch.finfo(dtype)
@@ -168,7 +166,7 @@ def huge(dtype: torch.dtype) -> tuple[float, ...]:
 
 
 def scalar(dtype: torch.dtype) -> st.SearchStrategy[Any]:
-    """A Python number, such as an exported graph has for a tensor of ``dtype``."""
+    """A Python number that an exported graph may combine with a tensor of ``dtype``."""
     whole = st.integers(-4, 4)
     return whole | numbers(torch.float32) if dtype.is_floating_point else whole
 
@@ -179,6 +177,6 @@ def dim(rank: int) -> st.SearchStrategy[int]:
 
 
 def dims(draw: Draw, rank: int, *, least: int = 0) -> list[int]:
-    """Some different dimensions, in any order and counted from either end."""
+    """Distinct dimensions, in any order and counted from either end."""
     chosen = draw(st.permutations(range(rank)))[: draw(st.integers(min(least, rank), rank))]
-    return [one - rank if draw(st.booleans()) else one for one in chosen]
+    return [axis - rank if draw(st.booleans()) else axis for axis in chosen]

@@ -10,8 +10,8 @@ from .case import FLOATS, SUM, Call, Draw, case, dtypes, tensor
 aten = torch.ops.aten
 
 
-# Sizes, since the lowering goes through the places of the kernel one by one, and takes its shape
-# from a parameter, are those of a captured module: fixed but for the input's.
+# The lowering visits the positions of the kernel one by one and takes its shape from a parameter,
+# so the sizes are known, as in a captured module.
 @case(aten.convolution.default, scale=SUM, static=True)
 def _(draw: Draw) -> Call:
     dtype = draw(dtypes(FLOATS))

@@ -1,4 +1,4 @@
-"""Tensors made from sizes and numbers, and triangles."""
+"""Operators that make a tensor from sizes and numbers, and triangles."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MEMORY = [{}, {"layout": torch.strided}, {"device": torch.device("cpu"), "pin_me
 
 
 def rest(draw: Draw) -> dict[str, Any]:
-    """A dtype, or none; and what decides about memory alone."""
+    """A dtype, or none, and arguments about memory."""
     dtype = draw(st.none() | dtypes(ALL))
     return {**({"dtype": dtype} if dtype else {}), **draw(st.sampled_from(MEMORY))}
 
@@ -90,7 +90,7 @@ def _(draw: Draw) -> Call:
 def span(draw: Draw) -> tuple[Any, dict[str, Any]]:
     """A strategy of numbers, and options whose dtype can hold them.
 
-    The fractions are such as a float holds exactly, or the count would hang on a rounding.
+    Every fraction is exact in binary; otherwise the number of elements would depend on rounding.
     """
     dtype = draw(st.none() | dtypes(NUMBERS))
     numbers: Any = st.integers(0, 9)

@@ -1,4 +1,4 @@
-"""Functions of one operand."""
+"""Functions of one operand, and dropout."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _(draw: Draw) -> Call:
     return Call((operand(draw, (*ALL, torch.uint8), 12),))
 
 
-# To the angles of the rotary embeddings of long texts.
+# The largest angles of rotary embeddings of long texts.
 @case(aten.sin.default, aten.cos.default)
 def _(draw: Draw) -> Call:
     dtype = draw(dtypes(ALL))
@@ -85,7 +85,7 @@ def finite(draw: Draw) -> torch.Tensor:
 
 
 def magnitude(call: Call) -> torch.Tensor:
-    """Of the argument: an activation near its zero is x times a small, rounded number."""
+    """The magnitude of the argument: near 0 the result is x times a small, rounded number."""
     return call.args[0].double().abs()
 
 
@@ -94,7 +94,7 @@ def _(draw: Draw) -> Call:
     return Call((floating(draw),))
 
 
-# Of infinity: see ACCEPTED.
+# ACCEPTED has the case of infinity; tests/test_lowering.py that of huge numbers.
 @case(aten.gelu.default, scale=magnitude)
 def _(draw: Draw) -> Call:
     kind = draw(st.sampled_from([None, "none", "tanh"]))
@@ -132,3 +132,17 @@ def _(draw: Draw) -> Call:
 @case(aten.bitwise_not.default, exact=True)
 def _(draw: Draw) -> Call:
     return Call((operand(draw, (torch.bool, *INTEGERS)),))
+
+
+# Only rates that drop all or nothing; tests/test_lowering.py tests the statistics of the others. In
+# evaluation, PyTorch's kernel gives a mask of floats, but the metadata of its graphs say booleans.
+@case(aten.native_dropout.default, exact=True)
+def _(draw: Draw) -> Call:
+    dtype = draw(dtypes(FLOATS))
+    return Call(
+        (
+            tensor(draw, draw(shapes(smallest=1)), dtype, special=(), least=0),
+            draw(st.sampled_from([0.0, 1.0])),
+            True,
+        )
+    )

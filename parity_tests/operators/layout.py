@@ -1,4 +1,4 @@
-"""Operators that move elements without computing."""
+"""Operators that move elements or read sizes, without computing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,13 @@ def any_tensor(draw: Draw, least: int = 0, **options: Any) -> torch.Tensor:
     return tensor(draw, draw(shapes(least, **options)), dtype, special=huge(dtype))
 
 
+@case(aten.sym_size.int)
+def _(draw: Draw) -> Call:
+    # torch.export treats a size of 1 as a constant, which no operator reads.
+    x = tensor(draw, draw(shapes(1).filter(lambda sizes: 1 not in sizes)), draw(dtypes(ALL)))
+    return Call((x, draw(dim(x.ndim))))
+
+
 @case(aten.alias.default, aten.detach.default, aten.lift_fresh_copy.default, exact=True)
 def _(draw: Draw) -> Call:
     return Call((any_tensor(draw),))
@@ -31,21 +38,21 @@ def _(draw: Draw) -> Call:
 @case(aten.view.default, aten._unsafe_view.default, exact=True, fixed=True)
 def _(draw: Draw) -> Call:
     x = any_tensor(draw)
-    wanted = list(draw(st.permutations(x.shape)))
-    if len(wanted) > 1 and draw(st.booleans()):  # join two
-        wanted = [wanted[0] * wanted[1], *wanted[2:]]
+    size = list(draw(st.permutations(x.shape)))
+    if len(size) > 1 and draw(st.booleans()):  # join two
+        size = [size[0] * size[1], *size[2:]]
     if draw(st.booleans()):
-        wanted.insert(draw(st.integers(0, len(wanted))), 1)
-    if wanted and x.numel() and draw(st.booleans()):
-        wanted[draw(st.integers(0, len(wanted) - 1))] = -1
-    return Call((x, wanted))
+        size.insert(draw(st.integers(0, len(size))), 1)
+    if size and x.numel() and draw(st.booleans()):
+        size[draw(st.integers(0, len(size) - 1))] = -1
+    return Call((x, size))
 
 
 @case(aten.expand.default, exact=True, fixed=True)
 def _(draw: Draw) -> Call:
     x = any_tensor(draw)
-    kept = [draw(st.sampled_from([-1, n] if n != 1 else [-1, 1, 0, 3])) for n in x.shape]
-    return Call((x, [*draw(shapes(0, 2)), *kept]))
+    sizes = [draw(st.sampled_from([-1, n] if n != 1 else [-1, 1, 0, 3])) for n in x.shape]
+    return Call((x, [*draw(shapes(0, 2)), *sizes]))
 
 
 @case(aten.permute.default, exact=True)
@@ -103,7 +110,7 @@ def _(draw: Draw) -> Call:
                 for at, n in enumerate(shape)]  # fmt: skip
 
     tensors = several(draw, varied)
-    if draw(st.booleans()):  # PyTorch's old allowance: an empty vector among other tensors
+    if draw(st.booleans()):  # PyTorch allows an empty vector among other tensors
         tensors.insert(draw(st.integers(0, len(tensors))), torch.zeros(0))
     return Call((tensors, along))
 
@@ -114,7 +121,7 @@ def _(draw: Draw) -> Call:
     return Call((several(draw, lambda: shape), draw(dim(len(shape) + 1))))
 
 
-# The number of parts is one that torch.export knows, and with it the size that is split.
+# The number of parts must be known to torch.export, and so must the size that is split.
 @case(aten.split.Tensor, exact=True, static=True)
 def _(draw: Draw) -> Call:
     x = any_tensor(draw, 1)
@@ -167,4 +174,4 @@ def _(draw: Draw) -> Call:
     if x.dtype is torch.bool:
         return Call((x, pad))
     numbers = [-2, 1, 0.5, float("-inf")] if x.dtype.is_floating_point else [2, 1, 3]
-    return Call((x, pad, *draw(st.sampled_from([(), *((one,) for one in numbers)]))))
+    return Call((x, pad, *draw(st.sampled_from([(), *((number,) for number in numbers)]))))

@@ -1,4 +1,4 @@
-"""Matrix products, and attention."""
+"""Matrix products and attention."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .case import FLOATS, SUM, Call, Draw, broadcasting, case, dtypes, shapes, t
 
 aten = torch.ops.aten
 
-# NaN spreads over rows and columns alike on both sides. An infinity does not where it meets a zero
-# of a block that one library pads: none is drawn but where a mask has it.
-TAME = (math.nan, 0.0, -0.0, 1.0)
+# NaN spreads over rows and columns in the same way on both sides. An infinity may meet a zero with
+# which one library pads a block, so it is drawn in masks only.
+FINITE_OR_NAN = (math.nan, 0.0, -0.0, 1.0)
 NONE: tuple[float, ...] = ()
 
 
 def matrix(draw: Draw, shape: Any, dtype: torch.dtype) -> torch.Tensor:
-    special = TAME if draw(st.integers(0, 4)) == 0 else NONE
+    special = FINITE_OR_NAN if draw(st.integers(0, 4)) == 0 else NONE
     return tensor(draw, shape, dtype, special=special)
 
 
@@ -27,8 +27,8 @@ def sizes(draw: Draw, count: int, least: int = 0) -> list[int]:
     return [draw(st.integers(least, 4)) for _ in range(count)]
 
 
-# In a graph TensorFlow fuses a product with what is added to it, and oneDNN then ends the process
-# if the matrices are 0 wide ("could not create a primitive descriptor"). No model has such.
+# In a graph TensorFlow fuses a product with the addition after it, and oneDNN then ends the process
+# if a matrix has width 0 ("could not create a primitive descriptor"). No model has such a matrix.
 FUSED = 1
 
 
@@ -60,11 +60,11 @@ def _(draw: Draw) -> Call:
 def scaled(draw: Draw) -> dict[str, Any]:
     factors = st.sampled_from([None, 1, 2, 0.5, -1.5])
     drawn = {"beta": draw(factors | st.just(0)), "alpha": draw(factors)}
-    return {name: one for name, one in drawn.items() if one is not None}
+    return {name: factor for name, factor in drawn.items() if factor is not None}
 
 
 def added(call: Call) -> torch.Tensor:
-    """The magnitudes of the product's terms and of what is added."""
+    """The magnitudes of the product's terms and of the added tensor."""
     added, left, right = (x.double().abs() for x in call.args)
     beta, alpha = abs(call.kwargs.get("beta", 1)), abs(call.kwargs.get("alpha", 1))
     return beta * added + alpha * (left @ right)
@@ -118,13 +118,13 @@ def _(draw: Draw) -> Call:
     }
     parts = equation.partition("->")[0].split(",")
     operands = [
-        matrix(draw, [length[one] for one in part if one.isalpha()], dtype) for part in parts
+        matrix(draw, [length[axis] for axis in part if axis.isalpha()], dtype) for part in parts
     ]
     return Call((equation, operands))
 
 
 def attended(call: Call) -> torch.Tensor:
-    """Rounding of the scores, which the exponential magnifies by their size, times the values."""
+    """The rounding of the scores, which the exponential magnifies, times the values."""
     query, key, value, *_ = call.args
     scores = query.double().abs().amax() * key.double().abs().amax() * query.shape[-1]
     return (1 + scores) * value.double().abs().amax()
@@ -156,7 +156,7 @@ def _(draw: Draw) -> Call:
     shape = draw(st.sampled_from([(queries, keys), *shapes]))
     mask = tensor(draw, shape, torch.bool)
     if draw(st.booleans()):
-        mask[..., 0, :] = False  # a row that may attend to nothing
+        mask[..., 0, :] = False  # a row without keys
     if kind == "float":
         low = draw(st.sampled_from([-math.inf, torch.finfo(dtype).min, -2.0]))
         return Call(

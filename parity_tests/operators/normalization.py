@@ -18,7 +18,7 @@ def scores(draw: Draw) -> Call:
     special = draw(st.sampled_from([(), (-math.inf,), (-1e4, 1e4), (math.nan,), (math.inf,)]))
     x = tensor(draw, draw(shapes()), dtype, special=special, least=-20, most=20)
     wider = [torch.float64] if dtype is torch.float64 else [torch.float32, torch.float64]
-    options = [one for one in wider if dtype.is_floating_point] + [torch.float32]
+    options = [*(wider if dtype.is_floating_point else []), torch.float32]
     along = draw(dim(x.ndim))
     if dtype.is_floating_point and draw(st.booleans()):
         return Call((x, along))
@@ -31,7 +31,7 @@ def _(draw: Draw) -> Call:
 
 
 def spread(call: Call) -> torch.Tensor:
-    """A logarithm of a probability is a difference of scores, rounded as they are."""
+    """A log-probability is a difference of scores, and has their rounding."""
     x = call.args[0].double().nan_to_num(0, 0, 0).abs()
     return 1 + (x.amax(call.args[1], keepdim=True) if x.numel() else x)
 
@@ -45,27 +45,27 @@ def affine(draw: Draw, *, bias: bool) -> tuple[Any, ...]:
     shape = draw(shapes(1, smallest=1))
     normalized = list(shape[draw(st.integers(0, len(shape) - 1)) :])
     dtype = draw(dtypes(FLOATS))
-    # A batch of zero rows is a batch; a normalization over nothing is not.
+    # The batch may be empty; the normalized dimensions may not.
     rows = draw(st.sampled_from([shape[: -len(normalized)], (0,)]))
     specials = draw(st.sampled_from([(), (math.nan,), (1e3, 0.0)]))
     x = tensor(draw, (*rows, *normalized), dtype, special=specials)
     options = [st.none() | st.just(tensor(draw, normalized, dtype, special=()))] * (1 + bias)
-    return (x, normalized, *(draw(one) for one in options))
+    return (x, normalized, *(draw(option) for option in options))
 
 
 def normalized_scale(centered: bool) -> Any:
-    """What is divided by the deviation is rounded as the greatest value is, before the division."""
+    """The dividend has the rounding of the greatest value, before the division by the deviation."""
 
     def scale(call: Call) -> torch.Tensor:
         x, shape, weight, *rest = (*call.args, None, None)
         x, over = x.double(), list(range(-len(shape), 0))
         mean = x.mean(over, keepdim=True) if centered else 0.0
         eps = call.kwargs.get("eps")
-        eps = next((one for one in (*rest, eps) if isinstance(one, float)), 1e-5)
+        eps = next((item for item in (*rest, eps) if isinstance(item, float)), 1e-5)
         deviation = ((x - mean).square().mean(over, keepdim=True) + eps).rsqrt()
         largest = x.abs().amax(over, keepdim=True) * deviation
         largest = largest if weight is None else largest * weight.double().abs()
-        offset = next((one for one in rest if isinstance(one, torch.Tensor)), torch.zeros(()))
+        offset = next((item for item in rest if isinstance(item, torch.Tensor)), torch.zeros(()))
         return largest + offset.double().abs()
 
     return scale
@@ -81,7 +81,7 @@ def _(draw: Draw) -> Call:
 def _(draw: Draw) -> Call:
     eps = draw(st.sampled_from([None, 1e-6, 1e-5, 1e-3]))
     call = affine(draw, bias=False)
-    # Without an eps it is that of the dtype, and in double precision another function.
+    # The default eps is that of the dtype, so float64 would compute another function.
     if eps is None and call[0].dtype in (*HALVES, torch.float32):
         eps = torch.finfo(torch.float32).eps
     return Call((*call, *([] if eps is None else [eps])))

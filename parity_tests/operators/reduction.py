@@ -31,7 +31,7 @@ def keepdim(draw: Draw) -> dict[str, Any]:
 
 
 def widened(draw: Draw, choice: tuple[torch.dtype, ...]) -> dict[str, Any]:
-    return dict(draw(st.sampled_from([{}, *({"dtype": one} for one in choice)])))
+    return dict(draw(st.sampled_from([{}, *({"dtype": dtype} for dtype in choice)])))
 
 
 @case(aten.sum.default, scale=SUM)
@@ -61,7 +61,7 @@ def _(draw: Draw) -> Call:
 
 
 def deviations(call: Call) -> torch.Tensor:
-    """What a variance loses by cancellation: the square of the greatest value, times its spread."""
+    """The loss of a variance by cancellation: the square of the greatest value."""
     x = call.args[0].double().nan_to_num(0, 0, 0)
     return x.abs().amax() ** 2 if x.numel() else torch.zeros(())
 
@@ -76,10 +76,10 @@ def _(draw: Draw) -> Call:
     return Call((x, along), correction | keepdim(draw))
 
 
-def peopled(draw: Draw) -> torch.Tensor:
-    """A tensor with elements: an extremum of none is an error, in PyTorch too.
+def nonempty(draw: Draw) -> torch.Tensor:
+    """A tensor with elements, as PyTorch requires for an extremum.
 
-    It has no -0.0: either zero may be called the greater.
+    It has no -0.0: either zero may be the extremum.
     """
     x = tensor(draw, draw(shapes(smallest=1)), draw(dtypes((*ALL, torch.uint8))))
     return torch.where(x == 0, torch.zeros_like(x), x)
@@ -87,19 +87,19 @@ def peopled(draw: Draw) -> torch.Tensor:
 
 @case(aten.amax.default, aten.amin.default, exact=True)
 def _(draw: Draw) -> Call:
-    x = peopled(draw)
+    x = nonempty(draw)
     return Call((x, dims(draw, x.ndim)), keepdim(draw))
 
 
 @case(aten.max.default, aten.min.default, exact=True)
 def _(draw: Draw) -> Call:
-    return Call((peopled(draw),))
+    return Call((nonempty(draw),))
 
 
-# Of equal elements PyTorch promises the first.
+# Among equal elements PyTorch promises the first.
 @case(aten.max.dim, exact=True)
 def _(draw: Draw) -> Call:
-    x = peopled(draw)
+    x = nonempty(draw)
     return Call((x, draw(dim(x.ndim))), keepdim(draw))
 
 

@@ -1,4 +1,4 @@
-"""One call of an operator, in PyTorch and through its lowering."""
+"""Runs one call of an operator, in PyTorch and through its lowering."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from diglot.lowering.program import apply
 from .case import Call
 
 WAYS = ("eager", "graph")
-"""How TensorFlow runs a call; ``"xla"`` is the third."""
+"""The fast ways in which TensorFlow runs a call; ``"xla"`` is the third."""
 
 
 def in_torch(operator: OpOverload, call: Call) -> Any:
@@ -28,7 +28,7 @@ def in_torch(operator: OpOverload, call: Call) -> Any:
 
 
 def in_float64(operator: OpOverload, call: Call) -> Any:
-    """PyTorch's result with all floats, in the arguments and in the result, of double precision."""
+    """PyTorch's result with every float in the arguments and the result as float64."""
 
     def doubled(value: Any) -> Any:
         return torch.float64 if value.is_floating_point else value
@@ -44,7 +44,7 @@ def in_float64(operator: OpOverload, call: Call) -> Any:
 
 
 def recorded(operator: OpOverload, call: Call, result: Any) -> GraphModule:
-    """A graph of the one call, with the metadata that ``torch.export`` would have recorded."""
+    """A graph of the call, with the metadata that ``torch.export`` records."""
     graph = Graph()
 
     def placeholder(value: torch.Tensor) -> Any:
@@ -60,15 +60,15 @@ def recorded(operator: OpOverload, call: Call, result: Any) -> GraphModule:
 
 
 def lowered(operator: OpOverload, call: Call, result: Any) -> Callable[..., Any]:
-    """What the lowering makes of the call: a function of its tensors, promotion and all."""
+    """The lowered call, with promotion, as a function of its tensors."""
     module = recorded(operator, call, result)
     promote(module)
 
     def function(*tensors: tf.Tensor) -> Any:
-        given, values = iter(tensors), {}
+        inputs, values = iter(tensors), {}
         for node in module.graph.nodes:
             if node.op == "placeholder":
-                values[node] = next(given)
+                values[node] = next(inputs)
             elif node.op == "call_function":
                 values[node] = apply(node, values)
             else:
@@ -78,7 +78,7 @@ def lowered(operator: OpOverload, call: Call, result: Any) -> Callable[..., Any]
 
 
 def specification(tensor: torch.Tensor, static: bool) -> tf.TensorSpec:
-    """Sizes are open unless ``static``; but 0 and 1 are constants to ``torch.export``."""
+    """Sizes are unknown unless ``static``; ``torch.export`` treats 0 and 1 as constants."""
     return tf.TensorSpec(
         [n if static or n < 2 else None for n in tensor.shape], to_tf(tensor.dtype)
     )
@@ -92,21 +92,21 @@ class Operator(torch.nn.Module):
         self.operator, self.call = operator, call
 
     def forward(self, a=None, b=None, c=None, d=None, e=None, f=None):  # type: ignore[no-untyped-def] # noqa: D102
-        given = iter((a, b, c, d, e, f))
-        call = self.call.map(lambda _: next(given))
+        inputs = iter((a, b, c, d, e, f))
+        call = self.call.map(lambda _: next(inputs))
         return self.operator(*call.args, **call.kwargs)
 
 
 def captured(operator: OpOverload, call: Call, *, fixed: bool) -> Callable[..., Any]:
-    """The same function as :func:`lowered`'s, by way of ``torch.export``.
+    """The same function as :func:`lowered`, captured with ``torch.export``.
 
     Args:
-        operator: which must be in the captured graph.
-        call: none of its tensors is empty.
-        fixed: whether all sizes are those of the example.
+        operator: the operator; it must be in the captured graph.
+        call: a call without empty tensors.
+        fixed: whether all sizes are those of the call.
     """
     inputs = dict(zip("abcdef", call.tensors, strict=False))
-    # torch.export takes a 1 for a constant, and whatever is broadcast with it.
+    # torch.export treats a size of 1, and each size that it is broadcast with, as a constant.
     fixed = fixed or any(1 in x.shape for x in call.tensors)
     static = frozenset(range(8) if fixed else ())
     exported = capture(Operator(operator, call), inputs, static=static)
@@ -119,12 +119,12 @@ def in_tensorflow(
     way: str, function: Callable[..., Any], tensors: Sequence[torch.Tensor], *, static: bool = False
 ) -> Any:
     """The result of :func:`lowered`, or of a program, in one of the ``WAYS``."""
-    given = [tf.constant(to_numpy(one)) for one in tensors]
+    inputs = [tf.constant(to_numpy(tensor)) for tensor in tensors]
     if way != "eager":
         function = tf.function(
             function,
-            input_signature=[specification(one, static) for one in tensors],
+            input_signature=[specification(tensor, static) for tensor in tensors],
             autograph=False,
             jit_compile=way == "xla",
         )
-    return tree_map_only(tf.Tensor, lambda x: to_torch(x.numpy()), function(*given))
+    return tree_map_only(tf.Tensor, lambda x: to_torch(x.numpy()), function(*inputs))

@@ -1,7 +1,7 @@
-"""``python -m parity_tests.trust`` measures how far the check can be trusted, and writes it down.
+"""``python -m parity_tests.trust`` measures the sensitivity and the specificity of the check.
 
-Both measurements can be parted among processes and taken up again: what stands in the folder of
-results is not measured once more.
+Both measurements can be divided among processes and continued later: results that are in the folder
+already are not measured again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-# Before anything imports them, which read these once.
+# TensorFlow and huggingface_hub read these once, when they are imported.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -32,24 +32,27 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "trust.md"
 
 
 def main() -> int:
-    """Measure what is asked for, and say what was found; 1 where the check cannot be trusted."""
-    asked = _arguments()
+    """Measure the chosen parts and print the results; 1 if the check cannot be trusted."""
+    arguments = _arguments()
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
-    name = f"{asked.seeds.start}-{asked.seeds.stop}"
-    outcomes, runs = Records(asked.results, Outcome, name), Records(asked.results, Run, name)
+    name = f"{arguments.seeds.start}-{arguments.seeds.stop}"
+    outcomes, runs = (
+        Records(arguments.results, Outcome, name),
+        Records(arguments.results, Run, name),
+    )
     with tempfile.TemporaryDirectory() as scratch:
-        if "sensitivity" in asked.parts:
-            _look_for_faults(outcomes, Grounds(Path(scratch, "faults")), asked.only)
-        if "specificity" in asked.parts:
-            _look_for_alarms(runs, Grounds(Path(scratch, "seeds")), asked.seeds)
+        if "sensitivity" in arguments.parts:
+            _look_for_faults(outcomes, Grounds(Path(scratch, "faults")), arguments.only)
+        if "specificity" in arguments.parts:
+            _look_for_alarms(runs, Grounds(Path(scratch, "seeds")), arguments.seeds)
     known = {one.key: one for one in outcomes}
-    # In the catalogue's order, and without what is no longer in it.
+    # In the catalogue's order, and without faults that it no longer has.
     found = [known[key] for key in map(_key, _faults()) if key in known]
     checked = list(runs)
-    _say(document.summary(found, checked))
-    if "document" in asked.parts:
+    _print(document.summary(found, checked))
+    if "document" in arguments.parts:
         DOCUMENT.write_text(document.write(found, checked), "utf-8")
     bad = [one for one in found if not one.expected]
     return 1 if bad or any(one.alarms for one in checked) else 0
@@ -64,7 +67,7 @@ def _arguments() -> argparse.Namespace:
         "--seeds", type=_range, default=range(specificity.SEEDS), metavar="A:B", help="which seeds"
     )
     parser.add_argument(
-        "--only", default="", metavar="WORD", help="the faults of one place or architecture alone"
+        "--only", default="", metavar="WORD", help="only the faults of one place or architecture"
     )
     return parser.parse_args()
 
@@ -83,14 +86,14 @@ def _key(planted: tuple[str, Fault]) -> tuple[str, str]:
 
 
 def _look_for_faults(outcomes: Records, grounds: Grounds, only: str) -> None:
-    # One architecture after the other, so that it is recorded once.
+    # One architecture after the other, so that each is recorded once.
     for place, fault in sorted(_faults(), key=lambda one: one[1].architecture):
         if _key((place, fault)) in outcomes or only not in (place, fault.architecture, ""):
             continue
         outcome = sensitivity.look_for(place, fault, grounds)
         outcomes.add(outcome)
         verdict = ", ".join(filter(None, (outcome.found or "not found", outcome.named)))
-        _say(f"{outcome.seconds:6.1f} s  {place}: {fault.name} ({fault.architecture}): {verdict}")
+        _print(f"{outcome.seconds:6.1f} s  {place}: {fault.name} ({fault.architecture}): {verdict}")
 
 
 def _look_for_alarms(runs: Records, grounds: Grounds, seeds: range) -> None:
@@ -104,10 +107,10 @@ def _look_for_alarms(runs: Records, grounds: Grounds, seeds: range) -> None:
                 run = field.run(seed)
                 runs.add(run)
                 verdict = "; ".join(run.alarms) or "no alarm"
-                _say(f"{run.seconds:6.1f} s  {architecture}, {precision}, seed {seed}: {verdict}")
+                _print(f"{run.seconds:6.1f} s  {architecture}, {precision}, seed {seed}: {verdict}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

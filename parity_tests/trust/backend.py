@@ -1,4 +1,4 @@
-"""Faults of the backend: what is done before and after the program runs."""
+"""Faults of the backend: the code before and after the program."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from diglot import heads
 from diglot.backends.tensorflow import TensorFlowBackend
 from diglot.equality.sides import ClassifierSide, Side
 from diglot.errors import InputError
@@ -21,75 +22,86 @@ from .ground import Ground
 
 
 @dataclass(frozen=True)
-class Method:
-    """A backend one of whose methods is wrong.
+class Run:
+    """A backend whose ``run`` is wrong.
 
     Attributes:
-        method: its name.
-        wrong: takes the right method, and then what that takes.
+        wrong: called with the right method and its arguments.
     """
 
-    method: str
-    wrong: Callable[..., Any]
+    wrong: Callable[..., Outputs]
 
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
 
-        def method(backend: Any, *args: Any, **options: Any) -> Any:
-            right = partial(getattr(TensorFlowBackend, self.method), backend)
-            return self.wrong(right, *args, **options)
+        def run(backend: Any, *args: Any, **options: Any) -> Outputs:
+            return self.wrong(partial(TensorFlowBackend.run, backend), *args, **options)
 
-        kind: Any = type("Faulty", (TensorFlowBackend,), {self.method: method})
+        kind: Any = type("Faulty", (TensorFlowBackend,), {"run": run})
         yield ClassifierSide.of(ground.checkpoint, kind(ground.model, "CPU:0"))
 
 
-def _before(change: Callable[[dict[str, Any]], Any]) -> Method:
-    """A model that is given another encoding."""
+def _before(change: Callable[[dict[str, Any]], Any]) -> Run:
+    """A model that gets another encoding."""
 
-    def forward(right: Any, encoding: Any, **options: Any) -> Outputs:
+    def run(right: Any, encoding: Any, **options: Any) -> Outputs:
         return right({**encoding, **change(dict(encoding))}, **options)
 
-    return Method("forward", forward)
+    return Run(run)
 
 
-def _after(change: Callable[[Any], Any]) -> Method:
-    """A model whose logits are changed."""
+def _logits(change: Callable[[Any], Any]) -> Run:
+    """A model with other logits, and the scores of these."""
 
-    def forward(right: Any, encoding: Any, **options: Any) -> Outputs:
+    def run(right: Any, encoding: Any, *, function: Any = None, **options: Any) -> Outputs:
         outputs = right(encoding, **options)
-        return replace(outputs, logits=change(outputs.logits))
+        raw = {"logits": change(outputs.raw["logits"])}
+        scores = {} if function is None else {"logits": heads.scores(raw["logits"], function)}
+        return replace(outputs, raw=raw, scores=scores)
 
-    return Method("forward", forward)
+    return Run(run)
 
 
-def _layers(which: slice) -> Method:
-    def forward(right: Any, encoding: Any, **options: Any) -> Outputs:
+def _scores(change: Callable[[Any, Any], Any]) -> Run:
+    """A model with other scores, made from the logits and the right scores."""
+
+    def run(right: Any, encoding: Any, **options: Any) -> Outputs:
+        outputs = right(encoding, **options)
+        logits = outputs.raw["logits"]
+        scores = {name: change(logits, values) for name, values in outputs.scores.items()}
+        return replace(outputs, scores=scores)
+
+    return Run(run)
+
+
+def _layers(which: slice) -> Run:
+    def run(right: Any, encoding: Any, **options: Any) -> Outputs:
         outputs = right(encoding, **options)
         return replace(outputs, hidden_states=outputs.hidden_states[which])
 
-    return Method("forward", forward)
+    return Run(run)
 
 
-def _cached() -> Method:
+def _cached() -> Run:
     known: dict[Any, Outputs] = {}
 
-    def forward(right: Any, encoding: Any, **options: Any) -> Outputs:
+    def run(right: Any, encoding: Any, **options: Any) -> Outputs:
         key = encoding["input_ids"].shape, *options.items()
         if key not in known:
             known[key] = right(encoding, **options)
         return known[key]
 
-    return Method("forward", forward)
+    return Run(run)
 
 
-def _refusing(refuses: Callable[[Any], bool]) -> Method:
-    def forward(right: Any, encoding: Any, **options: Any) -> Outputs:
+def _refusing(refuses: Callable[[Any], bool]) -> Run:
+    def run(right: Any, encoding: Any, **options: Any) -> Outputs:
         if refuses(encoding["input_ids"].shape):
             raise InputError("a planted refusal")
         return right(encoding, **options)
 
-    return Method("forward", forward)
+    return Run(run)
 
 
 def _by_length(right: Any, encoding: Any, **options: Any) -> Outputs:
@@ -139,41 +151,40 @@ FAULTS = (
         "electra",
         _before(_unmasked_where_nothing_is_left),
     ),
-    Fault("rows left in the order of their lengths", "camembert", Method("forward", _by_length)),
+    Fault("rows left in the order of their lengths", "camembert", Run(_by_length)),
     Fault("one token refused", "deberta-v2", _refusing(lambda shape: shape[1] == 1)),
     Fault("the longest length refused", "mpnet", _refusing(lambda shape: shape[1] == 48)),
     # After it.
     Fault("answers kept by the shape of the input", "llama", _cached()),
-    Fault("logits from last to first", "distilbert", _after(lambda logits: logits[:, ::-1])),
+    Fault("logits from last to first", "distilbert", _logits(lambda logits: logits[:, ::-1])),
     Fault(
-        "logits in half precision", "qwen2", _after(lambda one: one.astype(np.float16) + one * 0)
+        "logits in half precision",
+        "qwen2",
+        _logits(lambda logits: logits.astype(np.float16) + logits * 0),
     ),
-    Fault("logits in steps of the batch's largest", "roberta", _after(_in_steps)),
-    Fault("logits with noise", "modernbert", _after(_random)),
+    Fault("logits in steps of the batch's largest", "roberta", _logits(_in_steps)),
+    Fault("logits with noise", "modernbert", _logits(_random)),
     Fault("hidden states without the embeddings", "mpnet", _layers(slice(1, None))),
     Fault("hidden states without the last", "gpt2", _layers(slice(-1))),
     # Probabilities.
     Fault(
         "softmax over the rows",
         "bert",
-        Method("probabilities", lambda right, logits, _: tf.nn.softmax(logits, axis=0).numpy()),
+        _scores(lambda logits, scores: tf.nn.softmax(logits, axis=0).numpy()),
     ),
     Fault(
         "sigmoid for softmax",
         "roberta",
-        Method("probabilities", lambda right, logits, _: right(logits, "sigmoid")),
+        _scores(lambda logits, scores: heads.scores(logits, "sigmoid")),
     ),
     Fault(
         "softmax of softmax",
         "albert",
-        Method("probabilities", lambda right, logits, name: right(right(logits, name), name)),
+        _scores(lambda logits, scores: heads.scores(scores, "softmax")),
     ),
     Fault(
         "probabilities in half precision",
         "electra",
-        Method(
-            "probabilities",
-            lambda right, logits, name: right(logits, name).astype(np.float16).astype(np.float32),
-        ),
+        _scores(lambda logits, scores: scores.astype(np.float16).astype(np.float32)),
     ),
 )

@@ -1,4 +1,4 @@
-"""All faults, by where they are planted."""
+"""All faults."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ FAULTS: Mapping[str, tuple[Fault, ...]] = {
     "export": export.FAULTS,
     "backend": backend.FAULTS,
 }
-"""The faults, in the order in which a text meets what they are planted in, save the export's."""
+"""The faults by the part of diglot in which they are planted."""

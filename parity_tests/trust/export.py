@@ -1,4 +1,4 @@
-"""Faults of an export: written into a SavedModel whose proof was skipped."""
+"""Faults of an export, in a SavedModel whose proof was skipped."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from unittest import mock
 import numpy as np
 import tensorflow as tf
 
-from diglot import tokenization
-from diglot.heads import Task
+from diglot import checkpoints, tokenization
+from diglot.endpoints.model import Description
 from diglot.lowering import record
 from diglot.parity import BUDGET
 from diglot.serving import compiled_tokenizer, export, proof
 from diglot.serving.signatures import Servable
-from diglot.serving.targets.saved_model import SavedModelTarget
 
 from .fault import Fault
 from .ground import Ground
@@ -31,12 +30,12 @@ _UNPROVEN = proof.Report(texts=0, warmups=0, worst=(0.0, 0.0), tolerance=BUDGET,
 
 @dataclass(frozen=True)
 class Exported:
-    """A SavedModel that was written while one function was wrong.
+    """A SavedModel that was written with one wrong function.
 
     Attributes:
-        owner: the module or class that has the function.
-        function: its name.
-        wrong: takes the right function, and then what that takes.
+        owner: the module or class of the function.
+        function: the function's name.
+        wrong: called with the right function and its arguments.
     """
 
     owner: Any
@@ -71,7 +70,7 @@ _tokenizer = partial(Exported, tokenization, "compile_tokenizer")
 
 
 def _with(**changes: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A call whose options are changed."""
+    """A call with changed options."""
 
     def wrong(right: Any, *args: Any, **options: Any) -> Any:
         changed = {name: change(options[name]) for name, change in changes.items()}
@@ -113,14 +112,31 @@ def _one_weight_short(right: Any, *args: Any) -> Any:
     return program
 
 
-def _labels_reversed(right: Any, target: Any, folder: Any, source: Any, choices: Any) -> Any:
-    checkpoint = replace(source.checkpoint, labels_given=source.checkpoint.labels[::-1])
-    return right(target, folder, replace(source, checkpoint=checkpoint), choices)
+def _labels_reversed(right: Any, *args: Any, **options: Any) -> Any:
+    found = right(*args, **options)
+    return replace(found, labels_given=found.labels[::-1])
 
 
-def _with_task(change: Callable[[Task], Task]) -> Callable[..., Any]:
-    """A servable whose task is changed."""
-    return _with(described=lambda described: described._replace(task=change(described.task)))
+def _task(**changes: Callable[[Any], Any]) -> Callable[[Description], Description]:
+    """A description with a changed task."""
+
+    def change(described: Description) -> Description:
+        task = described.task
+        changed = {name: new(getattr(task, name)) for name, new in changes.items()}
+        return described._replace(task=replace(task, **changed))
+
+    return change
+
+
+class _Misprinted(Description):
+    """A description with reversed labels, but the right ones in its JSON."""
+
+    def to_json(self) -> str:
+        return _task(labels=lambda labels: labels[::-1])(Description(*self)).to_json()
+
+
+def _misprinted(described: Description) -> Description:
+    return _Misprinted(*_task(labels=lambda labels: labels[::-1])(described))
 
 
 def _capitals_kept(right: Any, whole: Any, **options: Any) -> Any:
@@ -133,17 +149,17 @@ FAULTS = (
     Fault(
         "labels from last to first, wherever they are written",
         "distilbert",
-        Exported(SavedModelTarget, "write", _labels_reversed),
+        Exported(checkpoints, "find", _labels_reversed),
     ),
     Fault(
         "labels from last to first, in the graph alone",
         "distilbert",
-        _servable("__init__", _with_task(lambda task: replace(task, labels=task.labels[::-1]))),
+        _servable("__init__", _with(described=_misprinted)),
     ),
     Fault(
         "sigmoid for softmax in the graph",
         "roberta",
-        _servable("__init__", _with_task(lambda task: replace(task, function="sigmoid"))),
+        _servable("__init__", _with(described=_task(function=lambda _: "sigmoid"))),
     ),
     Fault(
         "logits and probabilities exchanged", "electra", _servable("encoded", _exchanged_outputs)

@@ -14,27 +14,27 @@ from diglot.parity.trace import Step
 from .ground import Ground
 
 Plant = Callable[[Ground], AbstractContextManager[Side | Path]]
-"""Plants a fault for as long as the context lasts, and gives the side that has it."""
+"""Plants a fault within a context, and gives the faulty side."""
 
 
 @runtime_checkable
 class Traceable(Protocol):
-    """A plant whose place is an operator or a weight, which the trace must name."""
+    """A fault in an operator or a weight, which the trace must name."""
 
     def is_at(self, step: Step) -> bool:
-        """Whether a step is that place."""
+        """Whether a step is the place of the fault."""
         ...
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong on the TensorFlow side, and nothing else.
+    """One fault of the TensorFlow side, which is otherwise sound.
 
     Attributes:
-        name: what is wrong.
-        architecture: whose checkpoint it is planted in.
-        plant: how.
-        missed: why the check cannot find it; empty where it must.
+        name: the fault in words.
+        architecture: the architecture of the checkpoint in which it is planted.
+        plant: plants it.
+        missed: the reason why the check cannot find it; empty if it must.
     """
 
     name: str

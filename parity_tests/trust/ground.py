@@ -1,4 +1,4 @@
-"""What faults are planted in: a tiny checkpoint on disk, and its TensorFlow model."""
+"""The ground for faults: a tiny checkpoint on disk, and its TensorFlow model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import torch
@@ -19,28 +19,30 @@ from diglot.backends.tensorflow import TensorFlowBackend
 from diglot.checkpoints import Checkpoint, find, torch_model
 from diglot.equality.sides import ClassifierSide, Side
 from diglot.lowering import Program
-from diglot.models import TFAutoModelForSequenceClassification
+from diglot.lowering.model import LoweredModel
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
 from diglot.quiet import transformers_muted
-from diglot.types import Encoding
 
 from .. import checkpoints
 
-# One head of keys and values, or one for each of queries, would hide how they are shared out.
+if TYPE_CHECKING:
+    from diglot.types import Encoding
+
+# One head of keys, or one for each head of queries, would hide how keys are shared.
 _CHANGES: Mapping[str, Mapping[str, int]] = {
     "qwen2": {"num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 32}
 }
-# What these architectures' own tokenizers give, and what a plain fast tokenizer leaves out.
+# Architectures whose own tokenizers give token types; a plain fast tokenizer does not.
 _TYPES = frozenset({"albert", "bert", "electra"})
 
 
 @dataclass(frozen=True)
 class Ground:
-    """One architecture's checkpoint, recorded once for all faults that are planted in it.
+    """One architecture's checkpoint, recorded once for all of its faults.
 
     Attributes:
-        architecture: of the model.
+        architecture: the model's architecture.
         path: the folder of the checkpoint.
     """
 
@@ -59,17 +61,23 @@ class Ground:
         return TensorFlowBackend.load(self.checkpoint, precision="float32", device="cpu")
 
     @property
-    def model(self) -> TFAutoModelForSequenceClassification:
-        """The Keras model within the backend."""
+    def model(self) -> LoweredModel:
+        """The lowered model of the backend."""
         return self.backend.model
 
     @property
     def program(self) -> Program:
-        """The lowered program for what the tokenizer gives."""
+        """The lowered program for the tokenizer's inputs."""
         return self.model.program(self.checkpoint.input_names)
 
+    def variable(self, name: str) -> Any:
+        """The one variable whose name ends with ``name``."""
+        variables = self.model.variables.items()
+        (variable,) = [value for full_name, value in variables if full_name.endswith(name)]
+        return variable
+
     def trace(self, encoding: Encoding) -> Trace:
-        """Follow an input through the sound PyTorch model and the TensorFlow model as it is now."""
+        """Trace an input through the sound PyTorch model and the present TensorFlow model."""
         names = tuple(encoding)
         if names not in self._graphs:
             self._graphs[names] = Graph(self._sound, names)
@@ -86,12 +94,12 @@ class Ground:
             checkpoints.model(self.architecture, seed=seed, **changes).save_pretrained(self.path)
 
     def side(self) -> Side:
-        """The TensorFlow side, with whatever is planted in it now."""
+        """The TensorFlow side, with the faults that are planted now."""
         return ClassifierSide.of(self.checkpoint, self.backend)
 
     @contextmanager
     def retraced(self) -> Iterator[None]:
-        """Trace the program anew within the context, and again after it."""
+        """Build new ``tf.function``s within the context, and use the old ones after it."""
         with mock.patch.dict(self.model._functions, clear=True):
             yield
 
@@ -104,10 +112,10 @@ class Ground:
 
 @dataclass(frozen=True)
 class Grounds:
-    """The checkpoints by architecture, each made when it is first asked for.
+    """The checkpoints by architecture, each made at its first use.
 
     Attributes:
-        folder: where they are written to.
+        folder: the folder of the checkpoints.
     """
 
     folder: Path

@@ -1,13 +1,12 @@
-"""Ways to plant a fault in a lowered program: a wrong lowering, or a wrong argument."""
+"""Faults of a lowered program: a wrong lowering, or a wrong argument."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from unittest import mock
 
 from torch._ops import OpOverload
 from torch.fx import Node
@@ -21,11 +20,11 @@ from .ground import Ground
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowering that is wrong wherever the operator occurs.
+    """A wrong lowering of an operator, in the whole program.
 
     Attributes:
-        operator: whose lowering, which the trace must name.
-        wrong: takes the right lowering, and then what that takes.
+        operator: the operator, which the trace must name.
+        wrong: called with the right lowering and its arguments.
     """
 
     operator: OpOverload
@@ -34,28 +33,26 @@ class Lowered:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        right = REGISTRY[self.operator]
-        wrong = replace(right, function=partial(self.wrong, right.function))
-        with mock.patch.dict(REGISTRY._lowerings, {self.operator: wrong}), ground.retraced():
+        wrong = partial(self.wrong, REGISTRY[self.operator].function)
+        with REGISTRY.replaced(self.operator, wrong), ground.retraced():
             yield ground.side()
 
     def is_at(self, step: Step) -> bool:
-        """Whether the step is one of the operator's."""
+        """Whether the step is a use of the operator."""
         return step.operator == str(self.operator)
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of an operator that is wrong, in one module alone.
+    """One wrong argument of an operator, in one module.
 
     Attributes:
-        operator: whose argument, which the trace must name.
+        operator: the operator, which the trace must name.
         module: the end of the module's name.
         at: the argument's position, or its name.
-        value: the wrong one.
-        right: what the argument is where it is to become wrong, if the module calls the operator
-            several times.
-        first: whether only the first of them is meant.
+        value: the wrong value.
+        right: the right value, which selects among several uses of the operator in the module.
+        first: whether only the first use becomes wrong.
     """
 
     operator: OpOverload
@@ -77,7 +74,7 @@ class Argument:
             yield ground.side()
 
     def is_at(self, step: Step) -> bool:
-        """Whether the step is the operator's, in the module."""
+        """Whether the step is a use of the operator in the module."""
         module = f"model.{step.module}".removesuffix(".")
         return step.operator == str(self.operator) and module.endswith(self.module)
 

@@ -1,4 +1,4 @@
-"""What was found, one line of JSON a run, so that a long run can be parted and taken up again."""
+"""Results as lines of JSON, so that a long measurement can be divided and continued."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Records:
     """
 
     def __init__(self, folder: Path, kind: Any, name: str) -> None:
-        """Find what is there already.
+        """Read the existing lines.
 
         Args:
-            folder: where the files are.
-            kind: the dataclass of a line, with a property ``key`` that tells lines apart.
-            name: what tells this process's file from those of others.
+            folder: the folder of the files.
+            kind: the dataclass of a line, with a property ``key`` that is unique.
+            name: the name of this process's file.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._kind = folder, kind
         self._prefix = kind.__name__.lower()
         self._file = folder / f"{self._prefix}-{name}.jsonl"
-        self._known = {one.key for one in self}
+        self._known = {record.key for record in self}
 
     def __iter__(self) -> Iterator[Any]:
         for file in sorted(self._folder.glob(f"{self._prefix}-*.jsonl")):
@@ -38,7 +38,7 @@ class Records:
         return key in self._known
 
     def add(self, record: Any) -> None:
-        """Write one line more."""
+        """Append a line."""
         with self._file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
         self._known.add(record.key)

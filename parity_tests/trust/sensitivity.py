@@ -1,4 +1,4 @@
-"""Whether the check finds each planted fault."""
+"""The measurement of whether the check finds each planted fault."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from unittest import mock
 
+from diglot.backends.torch import TorchBackend
 from diglot.equality.cases import Case
 from diglot.errors import DiglotError
-from diglot.parity import check, shrinking, ways
-from diglot.parity.failures import Failing
+from diglot.parity import check, failures, shrinking
 from diglot.parity.result import Failure
 
 from .fault import Fault, Traceable
 from .ground import Ground, Grounds
 
-# What is traced where no input fails: a weight that differs is named on any.
+# The traced input if none fails: a wrong weight is named on any input.
 _PLAIN = Case("plain", texts=("a plain text",))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the check said of one fault.
+    """The check's result for one fault.
 
     Attributes:
-        place: where the fault was planted.
-        fault: its name.
-        architecture: whose checkpoint it was planted in.
-        missed: why it cannot be found; empty where it must be.
-        found: the first stage or invariant that failed; empty where none did.
-        explanation: how it failed.
-        traced: whether the trace named the operator or the weight in which the fault was planted;
-            ``None`` where it has no such place, or no input shows it, or the input is refused.
-        named: what the trace named.
-        seconds: how long the check took.
+        place: the part of diglot in which the fault was planted.
+        fault: the fault's name.
+        architecture: the architecture of the checkpoint.
+        missed: the reason why the fault cannot be found; empty if it must be.
+        found: the first stage or invariant that failed; empty if none did.
+        explanation: the explanation of the failure.
+        traced: whether the trace named the fault's operator or weight; ``None`` if the fault is in
+            neither, no input shows it, or the input is refused.
+        named: the step that the trace named.
+        seconds: the duration of the check.
     """
 
     place: str
@@ -49,12 +49,12 @@ class Outcome:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells outcomes apart."""
+        """The key of this outcome among others."""
         return self.place, self.fault
 
     @property
     def expected(self) -> bool:
-        """Whether the fault was found where it must be, and was not where it cannot be."""
+        """Whether the fault was found if it must be, and not found if it cannot be."""
         return bool(self.found) != bool(self.missed) and self.traced is not False
 
 
@@ -62,23 +62,23 @@ def look_for(place: str, fault: Fault, grounds: Grounds) -> Outcome:
     """Plant one fault, and check with the defaults.
 
     Args:
-        place: where the fault is planted.
+        place: the part of diglot in which the fault is planted.
         fault: the fault.
-        grounds: what it is planted in.
+        grounds: the checkpoints.
     """
     ground = grounds[fault.architecture]
     started = time.monotonic()
-    # What takes most of the time, and decides nothing here: the failing input is not made smaller,
-    # and PyTorch's model, which is sound, recorded no more than once.
+    # Three parts take most of the time and decide nothing here: shrinking the failing input,
+    # tracing it, and recording PyTorch's model, which is sound.
     with (
-        mock.patch.object(Failing, "_born", return_value=""),
+        mock.patch.object(failures, "first_divergent", return_value=""),
         mock.patch.object(shrinking, "smallest", lambda case, fails: case),
-        mock.patch.object(ways, "_captured", lambda side, backend, encoding: side.run(encoding)),
+        mock.patch.object(TorchBackend, "other_runs", return_value={}),
         fault.plant(ground) as side,
     ):
-        failures = check(ground.checkpoint, side).failures
-        traced, named = _traced(fault, ground, failures)
-    first = failures[0] if failures else None
+        found = check(ground.checkpoint, side).failures
+        traced, named = _traced(fault, ground, found)
+    first = found[0] if found else None
     return Outcome(
         place,
         fault.name,
@@ -92,16 +92,16 @@ def look_for(place: str, fault: Fault, grounds: Grounds) -> Outcome:
     )
 
 
-def _traced(fault: Fault, ground: Ground, failures: Sequence[Failure]) -> tuple[bool | None, str]:
-    """Whether the trace names the fault's place, on an input that failed, and what it names."""
+def _traced(fault: Fault, ground: Ground, found: Sequence[Failure]) -> tuple[bool | None, str]:
+    """Whether the trace of a failing input names the fault's place, and the step that it names."""
     if not isinstance(fault.plant, Traceable):
         return None, ""
-    case = failures[0].case if failures else _PLAIN
+    case = found[0].case if found else _PLAIN
     encoding = case.encoding if case.encoding is not None else ground.side().encode(case.read())
     try:
-        born = ground.trace(encoding).born
-    except DiglotError:  # TensorFlow refuses the input, which is the difference
+        step = ground.trace(encoding).first_divergent
+    except DiglotError:  # the difference is that TensorFlow refuses the input
         return None, ""
-    if born is None:
+    if step is None:
         return (None if fault.missed else False), ""
-    return fault.plant.is_at(born), f"{born.module}: {born.operator}"
+    return fault.plant.is_at(step), f"{step.module}: {step.operator}"

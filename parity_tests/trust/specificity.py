@@ -1,4 +1,4 @@
-"""Whether the check raises a false alarm on weights and inputs that are new each time."""
+"""The rate of false alarms of the check, on new weights and new inputs each time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from safetensors.numpy import load_file
 
 from diglot.backends.tensorflow import TensorFlowBackend
 from diglot.equality.sides import ClassifierSide
-from diglot.parity import check, keeping, ways
+from diglot.parity import check, invariants
 
 from .ground import Ground
 
-# Those that differ in more than their names and biases.
+# Architectures that differ in more than their names and biases.
 ARCHITECTURES = (
     "albert",
     "bert",
@@ -35,28 +35,28 @@ PRECISIONS = ("float32", "float64")
 SEEDS = 200
 
 EXAMPLES = 8
-"""How many inputs are drawn for each seed; the hard ones come besides, as always."""
+"""The number of drawn inputs for each seed, in addition to the hard ones."""
 
 TRIED = 2
-"""On how many inputs of each seed the invariants are tried."""
+"""The number of inputs of each seed on which the invariants are tried."""
 
 WHOLE = 0
-"""The seed with which everything is as by default: the examples, the invariants, and the other ways
-to run the program, of which each takes seconds."""
+"""The seed of the full check: all examples, all invariants, and the other ways to run the program,
+each of which takes seconds."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One check of two sides that are equal.
+    """One check of two equal sides.
 
     Attributes:
-        architecture: of the model.
-        precision: of both sides.
-        seed: of the weights and of the inputs.
-        inputs: how many were judged.
-        ratio: the largest error, as a share of what was allowed.
-        alarms: what failed, and how; none where the check was right.
-        seconds: how long the check took.
+        architecture: the model's architecture.
+        precision: the precision of both sides.
+        seed: the random seed of the weights and of the inputs.
+        inputs: the number of compared inputs.
+        ratio: the largest error, as a share of the limit.
+        alarms: the failures with their explanations; empty if the check was right.
+        seconds: the duration of the check.
     """
 
     architecture: str
@@ -69,7 +69,7 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells runs apart."""
+        """The key of this run among others."""
         return self.architecture, self.precision, self.seed
 
 
@@ -78,8 +78,8 @@ class Field:
     """One architecture, recorded once for all seeds.
 
     Attributes:
-        ground: its checkpoint.
-        precision: of both sides.
+        ground: the checkpoint.
+        precision: the precision of both sides.
     """
 
     ground: Ground
@@ -92,7 +92,7 @@ class Field:
         )
 
     def run(self, seed: int) -> Run:
-        """Draw weights and inputs anew, and check."""
+        """Draw new weights and inputs, and check."""
         self._sow(seed)
         started = time.monotonic()
         with nullcontext() if seed == WHOLE else _shortened():
@@ -114,24 +114,24 @@ class Field:
         )
 
     def _sow(self, seed: int) -> None:
-        """New weights for both sides: PyTorch reads them from disk in each check."""
+        """Draw new weights for both sides; PyTorch reads them from disk in each check."""
         self.ground.sow(seed)
         weights = load_file(self.ground.path / "model.safetensors")
-        for variable in self._backend.model.weights:
-            variable.assign(weights[variable.name])
+        for name, variable in self._backend.model.variables.items():
+            variable.assign(weights[name])
 
 
 @contextmanager
 def _shortened() -> Iterator[None]:
     with (
-        mock.patch.object(keeping, "_TRIED", TRIED),
-        mock.patch.object(ways, "of", return_value={}),
+        mock.patch.object(invariants, "_TRIED", TRIED),
+        mock.patch.object(ClassifierSide, "other_runs", return_value={}),
     ):
         yield
 
 
 def most_likely_below(alarms: int, runs: int, doubt: float = 0.05) -> float:
-    """The rate of false alarms below which the true one is, but for that much doubt.
+    """The upper limit of the true rate of false alarms, with a given probability of error.
 
     Source: Clopper and Pearson, "The use of confidence or fiducial limits illustrated in the case
     of the binomial", 1934; the upper limit alone.

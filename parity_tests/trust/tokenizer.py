@@ -1,4 +1,4 @@
-"""Faults of the tokenizer: its file says something else, or it is used otherwise."""
+"""Faults of the tokenizer: a wrong file, or a wrong call."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from diglot import checkpoints
 from diglot.equality.sides import ClassifierSide, Side
+from diglot.preprocessing import CheckpointEncoder
 
 from ..bytelevel_checkpoints import LLAMA3
 from .fault import Fault
@@ -26,7 +27,7 @@ class Setting:
     """A ``tokenizer.json`` with one thing changed.
 
     Attributes:
-        change: changes what the file holds, in place.
+        change: changes the file's content in place.
     """
 
     change: Callable[[Any], object]
@@ -47,8 +48,8 @@ class Configured:
     """A ``tokenizer_config.json`` with one thing changed.
 
     Attributes:
-        name: of the setting.
-        value: the wrong one.
+        name: the setting's name.
+        value: the wrong value.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Called:
     """A tokenizer that is called wrongly.
 
     Attributes:
-        wrong: takes the right way to call it, and then what that takes.
+        wrong: called with the right method and its arguments.
     """
 
     wrong: Callable[..., Any]
@@ -119,7 +120,7 @@ def _specials_exchanged(whole: Any) -> None:
 
 
 def _one_separator(whole: Any) -> None:
-    """BERT's way with a pair in place of RoBERTa's."""
+    """BERT's form of a pair in place of RoBERTa's."""
     sep, cls = whole["post_processor"]["sep"], whole["post_processor"]["cls"]
     first, last = ({"SpecialToken": {"id": name, "type_id": 0}} for name in (cls[0], sep[0]))
     texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
@@ -139,21 +140,40 @@ def _one_type(whole: Any) -> None:
             each["type_id"] = 0
 
 
-def _batch(change: Callable[[Any], Any]) -> Called:
-    """A tokenizer that changes arrays of a padded batch."""
+@dataclass(frozen=True)
+class Padded:
+    """An encoder that pads wrongly.
 
-    def wrong(right: Any, *args: Any, **options: Any) -> Any:
-        encoding = right(*args, **options)
-        if options.get("return_tensors"):
-            arrays = {name: np.asarray(value) for name, value in encoding.items()}
-            encoding.update(change(arrays))
-        return encoding
+    Attributes:
+        wrong: called with the right method and its arguments.
+    """
 
-    return Called(wrong)
+    wrong: Callable[..., Any]
+
+    @contextmanager
+    def __call__(self, ground: Ground) -> Iterator[Side]:
+        """Plant it."""
+
+        def pad(encoder: Any, rows: Any, options: Any) -> Any:
+            return self.wrong(partial(CheckpointEncoder.pad, encoder), rows, options)
+
+        kind: Any = type("Faulty", (CheckpointEncoder,), {"pad": pad})
+        found = ground.checkpoint
+        yield ClassifierSide(found.task, kind(found), ground.backend)
 
 
-def _in_eights(right: Any, *args: Any, **options: Any) -> Any:
-    return right(*args, **{**options, "pad_to_multiple_of": 8 if options.get("padding") else None})
+def _batch(change: Callable[[Any], Any]) -> Padded:
+    """An encoder that changes arrays of a padded batch."""
+
+    def wrong(right: Any, rows: Any, options: Any) -> Any:
+        arrays = right(rows, options)
+        return {**arrays, **change(arrays)}
+
+    return Padded(wrong)
+
+
+def _in_eights(right: Any, rows: Any, options: Any) -> Any:
+    return right(rows, {**options, "pad_to_multiple_of": 8})
 
 
 def _first_only(right: Any, texts: Any, seconds: Any = None, **options: Any) -> Any:
@@ -245,7 +265,7 @@ FAULTS = (
     Fault(
         "padded to a multiple of eight",
         "distilbert",
-        Called(_in_eights),
+        Padded(_in_eights),
     ),
     Fault("cut one token early", "modernbert", Configured("model_max_length", 47)),
     Fault("cut one token late", "gpt2", Configured("model_max_length", 49)),

@@ -29,11 +29,11 @@ _NO_EFFECT = (
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that holds something else than the checkpoint.
+    """A variable with other values than the checkpoint.
 
     Attributes:
         name: the end of the weight's name.
-        wrong: from what is right to what it holds.
+        wrong: makes the wrong values from the right ones.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Variable:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        (variable,) = (one for one in ground.model.weights if one.name.endswith(self.name))
+        variable = ground.variable(self.name)
         right = variable.numpy()
         variable.assign(self.wrong(right.copy()))
         try:
@@ -61,7 +61,7 @@ class Exchanged:
 
     Attributes:
         one: the end of a weight's name.
-        other: that of another of the same shape.
+        other: the end of the name of another weight of the same shape.
     """
 
     one: str
@@ -70,8 +70,7 @@ class Exchanged:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        (first,) = (one.numpy() for one in ground.model.weights if one.name.endswith(self.one))
-        (second,) = (one.numpy() for one in ground.model.weights if one.name.endswith(self.other))
+        first, second = (ground.variable(name).numpy() for name in (self.one, self.other))
         with (
             Variable(self.one, lambda _: second)(ground),
             Variable(self.other, lambda _: first)(ground) as side,
@@ -85,10 +84,10 @@ class Exchanged:
 
 @dataclass(frozen=True)
 class File:
-    """A file of weights that is not the checkpoint's.
+    """A wrong file of weights.
 
     Attributes:
-        wrong: from the weights by name to those in the file.
+        wrong: makes the wrong weights from the right ones, by name.
     """
 
     wrong: Callable[[Mapping[str, Array]], Mapping[str, Array]]
@@ -138,7 +137,7 @@ def _layer_of_another(weights: Mapping[str, Array]) -> Mapping[str, Array]:
 
 
 def _next_to_each_other(weights: Mapping[str, Array]) -> Mapping[str, Array]:
-    """As a writer does that is off by one in the offsets of two tensors."""
+    """The result of a writer whose offsets of two tensors are wrong."""
     one, other = (
         f"roberta.encoder.layer.0.attention.self.{name}.bias" for name in ("key", "value")
     )
@@ -146,7 +145,7 @@ def _next_to_each_other(weights: Mapping[str, Array]) -> Mapping[str, Array]:
 
 
 def _zero_page(weights: Mapping[str, Array]) -> Mapping[str, Array]:
-    """As a copy has that was cut short and filled up."""
+    """The result of a copy that was truncated and filled with zeros."""
     name = "distilbert.transformer.layer.1.ffn.lin2.weight"
     wrong = weights[name].copy()
     wrong.ravel()[-64:] = 0
@@ -193,7 +192,7 @@ FAULTS = (
         "mpnet",
         Variable("relative_attention_bias.weight", lambda one: np.roll(one, 1, axis=0)),
     ),
-    # What is lost.
+    # Lost values.
     Fault(
         "a value's bias dropped",
         "electra",

@@ -1,7 +1,7 @@
-"""Batches of texts of like length, under a budget of tokens; lazily over what streams.
+"""Batches of texts of similar length, under a budget of tokens; lazily for streams.
 
-A batch is padded to its longest text, so texts of like length go together. These functions know
-nothing of texts or models: only lengths, indices and the order that the caller is owed.
+A batch is padded to its longest text, so texts of similar length share a batch. These functions
+know only lengths and indices, neither texts nor models.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def buckets(
     """Divide texts into batches, the shortest first.
 
     Args:
-        lengths: tokens of each text.
-        max_tokens: the most that a batch may hold once padded: its texts times the tokens of its
-            longest. A single text that exceeds it makes a batch of its own.
+        lengths: the number of tokens of each text.
+        max_tokens: the most tokens in a padded batch: the number of its texts times the length of
+            the longest. A longer text has a batch of its own.
         max_size: the most texts in a batch.
-        padded: whether shorter texts may be padded to the longest; if not, all texts of a batch
-            have one length.
+        padded: whether shorter texts are padded to the longest; if not, all texts of a batch have
+            the same length.
 
     Returns:
         The indices of each batch; every index of ``lengths`` occurs exactly once.
@@ -34,12 +34,12 @@ def buckets(
     """
     if max_tokens < 1 or max_size < 1:
         raise ValueError(
-            f"a batch needs room for one text at least, not max_tokens={max_tokens},"
+            f"a batch needs room for at least one text, not max_tokens={max_tokens},"
             f" max_size={max_size}"
         )
     batches: list[list[int]] = []
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        length = lengths[index]  # the longest of the batch that it joins: they come in order
+        length = lengths[index]  # in ascending order, so it is the longest of its batch
         batch = batches[-1] if batches else []
         fits = len(batch) < max_size and (len(batch) + 1) * length <= max_tokens
         if batch and fits and (padded or lengths[batch[0]] == length):
@@ -50,14 +50,14 @@ def buckets(
 
 
 def restore(batches: Sequence[Sequence[int]], results: Iterable[Iterable[T]]) -> list[T]:
-    """Put the results of :func:`buckets`' batches back into the order of the texts.
+    """Put the results of the batches of :func:`buckets` back into the order of the texts.
 
     Args:
         batches: the indices of each batch, every index once.
-        results: one for each index, batch by batch.
+        results: the results of each batch, one for each index.
 
     Raises:
-        ValueError: there are more or fewer results than indices.
+        ValueError: the numbers of results and indices differ.
     """
     by_index = {
         index: result
@@ -68,13 +68,13 @@ def restore(batches: Sequence[Sequence[int]], results: Iterable[Iterable[T]]) ->
 
 
 def windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Cut a stream into lists of ``size``, the last one shorter; no more is read than that.
+    """Cut a stream into lists of ``size`` items, the last one shorter; reads one list at a time.
 
     Raises:
         ValueError: the size is below one.
     """
     if size < 1:
-        raise ValueError(f"a window holds one item at least, not {size}")
+        raise ValueError(f"a window holds at least one item, not {size}")
     iterator = iter(items)
     while window := list(islice(iterator, size)):
         yield window

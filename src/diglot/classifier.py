@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -22,24 +23,33 @@ if TYPE_CHECKING:
     from diglot.backends import Backend, Model
     from diglot.checkpoints import Checkpoint
     from diglot.heads import Task
-    from diglot.preprocessing import Encoder
+    from diglot.preprocessing import EncodedText, Encoder
     from diglot.types import Array, Precision, ScoreFunction
 
 # The most tokens in a batch, padding included: a full batch of 512-token texts at the usual batch
 # size. Longer texts come in smaller batches, so that memory does not grow with them.
 _MAX_BATCH_TOKENS = 16_384
 
-# Batches of like length are formed among this many batches' worth of texts; it is also how far a
-# stream is read ahead.
+# Texts of like length share a batch within a window of this many batches; a stream is read one
+# window ahead.
 _WINDOW = 8
+
+T = TypeVar("T")
+Result = TypeVar("Result")
 
 
 class TextClassifier:
-    """A sequence-classification checkpoint, ready to classify.
+    """A head, an encoder and a model: texts in, labels out.
 
-    Calling it gives what transformers' ``pipeline("text-classification")`` gives. The steps behind
-    that are methods of their own: :meth:`encode`, :meth:`logits`, :meth:`hidden_states`,
-    :meth:`probabilities`, and all of them at once in :meth:`explain`.
+    A call gives the same result as transformers' ``pipeline("text-classification")``. Each step is
+    a method too: :meth:`encode`, :meth:`logits`, :meth:`hidden_states`, :meth:`probabilities`;
+    :meth:`explain` shows all of them at once.
+
+    Any number of threads may share a classifier, if they may share its model
+    (:attr:`diglot.backends.Model.thread_safe`).
+
+    Attributes:
+        encoder: turns texts into the model's inputs.
     """
 
     def __init__(
@@ -62,9 +72,9 @@ class TextClassifier:
             encoder: turns texts into the model's inputs.
             model: the model.
             batch_size: the most texts in one batch.
-            top_k: as in a call, for all calls that do not say otherwise.
-            function_to_apply: likewise.
-            **tokenizer_options: likewise.
+            top_k: the default for calls.
+            function_to_apply: the default for calls.
+            **tokenizer_options: the defaults for calls.
 
         Raises:
             InputError: an option is not known, or has a wrong value.
@@ -110,8 +120,8 @@ class TextClassifier:
     ) -> Self:
         """Find a checkpoint and load it in a framework.
 
-        What is not given is taken from the environment, then from ``diglot.toml`` or
-        ``pyproject.toml``, then chosen automatically; see :mod:`diglot.settings`.
+        Values that are not given come from the environment, then from ``diglot.toml`` or
+        ``pyproject.toml``, then from an automatic choice; see :mod:`diglot.settings`.
 
         Args:
             checkpoint: a directory or a hub id; the default is the one that diglot ships. The
@@ -121,11 +131,11 @@ class TextClassifier:
                 runs the export in a folder, whatever else is there.
             revision: a branch, tag or commit of a hub id.
             precision: the dtype of the parameters; ``"float32"`` unless configured.
-            device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; the fastest at hand unless configured.
+            device: ``"cpu"``, ``"cuda"`` or ``"cuda:N"``; the fastest there is unless configured.
             batch_size: the most texts in one batch; 32 unless configured.
-            labels: the names of the labels, where the checkpoint does not give them.
-            fresh_head: whether to accept a checkpoint without a trained head, and make one up.
-            trust_remote_code: whether to run Python code that the checkpoint brings.
+            labels: the names of the labels; they replace the checkpoint's own.
+            fresh_head: whether a missing head may get random weights.
+            trust_remote_code: whether to run Python code that the checkpoint contains.
             **defaults: ``top_k``, ``function_to_apply`` and tokenizer options for every call.
 
         Raises:
@@ -136,30 +146,64 @@ class TextClassifier:
         """
         chosen = settings.load(
             checkpoint=checkpoint,
-            backend=None if backend == layout.BACKEND else backend,
+            backend=backend,
             precision=precision,
             device=device,
             batch_size=batch_size,
         )
-        if chosen.checkpoint is not None and layout.opens_as_export(chosen.checkpoint, backend):
+        return cls.from_settings(
+            chosen,
+            revision=revision,
+            labels=labels,
+            fresh_head=fresh_head,
+            trust_remote_code=trust_remote_code,
+            **defaults,
+        )
+
+    @classmethod
+    def from_settings(
+        cls,
+        chosen: settings.Settings,
+        *,
+        revision: str | None = None,
+        labels: Sequence[str] | None = None,
+        fresh_head: bool = False,
+        trust_remote_code: bool = False,
+        **defaults: Any,
+    ) -> Self:
+        """Load what settings name, which the caller has read already.
+
+        Args:
+            chosen: from :func:`diglot.settings.load`; all its values are used.
+            revision: as in :meth:`from_pretrained`.
+            labels: as in :meth:`from_pretrained`.
+            fresh_head: as in :meth:`from_pretrained`.
+            trust_remote_code: as in :meth:`from_pretrained`.
+            **defaults: as in :meth:`from_pretrained`.
+
+        Raises:
+            DiglotError: as :meth:`from_pretrained`, except SettingsError.
+        """
+        folder = chosen.checkpoint
+        if folder is not None and layout.opens_as_export(folder, chosen.backend):
+            arguments = [key for key, source in chosen.sources.items() if source == "argument"]
             fixed = {
-                "backend": None if backend == layout.BACKEND else backend,
-                "revision": revision,
-                "precision": precision,
-                "device": device,
-                "labels": labels,
+                "backend": "backend" in arguments and chosen.backend != backends.SAVED_MODEL,
+                "revision": revision is not None,
+                "precision": "precision" in arguments,
+                "device": "device" in arguments,
+                "labels": labels is not None,
             }
-            if given := [name for name, value in fixed.items() if value is not None]:
+            if any(fixed.values()):
+                names = ", ".join(name for name, passed in fixed.items() if passed)
                 raise InputError(
-                    f"{chosen.checkpoint} is an export, which was fixed when it was written; leave"
-                    f" out {', '.join(given)}"
+                    f"{folder} is an export, which was fixed when it was written; leave out {names}"
                 )
-            return cls(
-                *exported.open_export(chosen.checkpoint), batch_size=chosen.batch_size, **defaults
-            )
-        if backend == layout.BACKEND:
+            return cls(*exported.open_export(folder), batch_size=chosen.batch_size, **defaults)
+        if chosen.backend == backends.SAVED_MODEL:
             raise InputError(
-                f"the backend {backend!r} runs an export; give the folder that diglot export wrote"
+                f"the backend {chosen.backend!r} runs an export; give the folder that diglot export"
+                " wrote"
             )
         kind = backends.require(chosen.chosen_backend())
         found = checkpoints.find(
@@ -203,6 +247,7 @@ class TextClassifier:
         function_to_apply: str | None = None,
         text_pair: str | None = None,
         batch_size: int | None = None,
+        on_error: Callable[[int, InputError], Any] | None = None,
         **tokenizer_options: Any,
     ) -> Any:
         """Classify, with the results of transformers' ``TextClassificationPipeline``.
@@ -213,14 +258,18 @@ class TextClassifier:
         Args:
             inputs: one text; a list of texts; or a stream of them, which is any other iterable or a
                 dataset with ``__len__`` and ``__getitem__``.
-            top_k: how many labels to give of each text, the best first; ``None`` for all.
+            top_k: how many labels to give for each text, the best first; ``None`` for all.
             function_to_apply: ``"softmax"``, ``"sigmoid"`` or ``"none"``; the default is
                 transformers' rule (:func:`diglot.heads.sequence_classification.score_function`).
-            text_pair: the second text, for all inputs that bring none.
+            text_pair: the second text, for all inputs that have none.
             batch_size: the most texts in one batch.
+            on_error: a function of an input's index and of the error that says why it cannot be
+                classified; its return value takes the place of the result. Without it, the first
+                error is raised. Errors that are no :class:`~diglot.errors.InputError`, such as a
+                bug in the model, are raised in either case.
             **tokenizer_options: those of transformers' tokenizers, such as ``max_length``. Unlike
-                transformers' pipeline, ``truncation`` is on unless switched off, and cuts to what
-                the model takes.
+                transformers' pipeline, ``truncation`` is on by default, and cuts to the model's
+                limit.
 
         Returns:
             For each text a dictionary with ``label`` and ``score``, or a list of them where
@@ -238,27 +287,42 @@ class TextClassifier:
         size = self._batch_size if batch_size is None else _checked_size(batch_size)
         options = self._options(tokenizer_options)
 
+        def selected(scores: Mapping[str, Array]) -> Any:
+            return self._task.head.select(scores, self.labels, chosen)
+
         def classify(texts: Sequence[Text], start: int | None) -> list[Any]:
-            outputs = self._run(texts, options, size, start, function)
-            select = self._task.head.select
+            scores = self._run(texts, options, size, start, function).scores
+            rows = zip(*scores.values(), strict=True)
+            return [selected(dict(zip(scores, row, strict=True))) for row in rows]
+
+        def classify_window(window: Sequence[Text | InputError], start: int) -> list[Any]:
+            if on_error is None:
+                return classify([text for text in window if isinstance(text, Text)], start)
+            outcomes = self._outcomes(window, options, size, function)
             return [
-                select(dict(zip(outputs.scores, row, strict=True)), self.labels, chosen)
-                for row in zip(*outputs.scores.values(), strict=True)
+                on_error(index, outcome) if isinstance(outcome, InputError) else selected(outcome)
+                for index, outcome in enumerate(outcomes, start)
             ]
 
-        def classify_all(texts: Iterable[Text]) -> Iterator[Any]:
+        def classify_all(texts: Iterable[Text | InputError]) -> Iterator[Any]:
             start = 0
             for window in batching.windows(texts, 1 if size == 1 else size * _WINDOW):
-                yield from classify(window, start)
+                yield from classify_window(window, start)
                 start += len(window)
+
+        def read_one(index: int, raw: Any) -> Text | InputError:
+            if on_error is None:
+                return read(raw, index, text_pair)
+            try:
+                return read(raw, None, text_pair)
+            except InputError as error:
+                return error
 
         if isinstance(inputs, list):
             # Read first, so that a bad input is reported before any time is spent on the others.
-            given = [read(raw, index, text_pair) for index, raw in enumerate(inputs)]
-            return list(classify_all(given))
+            return list(classify_all(list(starmap(read_one, enumerate(inputs)))))
         if streams(inputs):
-            stream = enumerate(items(inputs))
-            return classify_all(read(raw, index, text_pair) for index, raw in stream)
+            return classify_all(starmap(read_one, enumerate(items(inputs))))
         (result,) = classify([read(inputs, None, text_pair)], None)
         return [result] if isinstance(inputs, str) and top_k is UNSET else result
 
@@ -289,7 +353,7 @@ class TextClassifier:
         """The second step: texts, or the encoding of :meth:`encode`, to ``[batch, labels]``.
 
         Args:
-            texts: one text, several, or an encoding, which is run as the one batch that it is.
+            texts: one text, several, or an encoding, which runs as one batch.
             text_pairs: the second texts of pairs, one for each.
             **tokenizer_options: as in a call; not with an encoding.
 
@@ -299,13 +363,39 @@ class TextClassifier:
         """
         return self._outputs(texts, text_pairs, tokenizer_options).raw["logits"]
 
+    def outputs(
+        self,
+        texts: str | Sequence[str] | Mapping[str, Any],
+        text_pairs: str | Sequence[str] | None = None,
+        *,
+        function_to_apply: str | None = None,
+        **tokenizer_options: Any,
+    ) -> Outputs:
+        """The second and third step: the model's outputs and their scores, without hidden states.
+
+        Texts are divided into batches as in a call. :meth:`logits` and :meth:`probabilities` return
+        one part of the result.
+
+        Args:
+            texts: as in :meth:`logits`.
+            text_pairs: as in :meth:`logits`.
+            function_to_apply: as in a call.
+            **tokenizer_options: as in :meth:`logits`.
+
+        Raises:
+            InputError: as in :meth:`logits`.
+            BackendError: the model could not be run.
+        """
+        function = self._named(function_to_apply) or self._function
+        return self._outputs(texts, text_pairs, tokenizer_options, function)
+
     def hidden_states(
         self,
         texts: str | Sequence[str] | Mapping[str, Any],
         text_pairs: str | Sequence[str] | None = None,
         **tokenizer_options: Any,
     ) -> tuple[Array, ...]:
-        """What each layer makes of texts, or of an encoding, as one batch.
+        """The hidden states of every layer for texts, or for an encoding, as one batch.
 
         Args:
             texts: as in :meth:`logits`.
@@ -360,7 +450,7 @@ class TextClassifier:
         text_pairs: str | Sequence[str] | None = None,
         **tokenizer_options: Any,
     ) -> Explanation:
-        """All steps at once, of texts that are run as one batch.
+        """All steps at once, for texts that run as one batch.
 
         Args:
             texts: one text or several.
@@ -402,8 +492,8 @@ class TextClassifier:
     def _named(self, function: str | None) -> ScoreFunction | None:
         return None if function is None else heads.function_named(function)
 
-    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        return self.encoder.options({**self._tokenizer_options, **given})
+    def _options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return self.encoder.options({**self._tokenizer_options, **options})
 
     def _outputs(
         self,
@@ -436,12 +526,7 @@ class TextClassifier:
             }
             return Outputs(nothing, nothing)
         rows = self.encoder.tokenize(texts, options, start=start)
-        batches = batching.buckets(
-            [len(row.inputs["input_ids"]) for row in rows],
-            max_tokens=_MAX_BATCH_TOKENS,
-            max_size=size if self.encoder.pads else 1,
-            padded=self.encoder.mixes(options),
-        )
+        batches = self._planned(rows, options, size)
         answers = [
             self._model.run(
                 self.encoder.pad([rows[index] for index in batch], options), function=function
@@ -460,6 +545,65 @@ class TextClassifier:
             restored([answer.scores for answer in answers]),
         )
 
+    def _planned(
+        self, rows: Sequence[EncodedText], options: Mapping[str, Any], size: int
+    ) -> list[list[int]]:
+        """The indices of the rows of each batch."""
+        return batching.buckets(
+            [len(row.inputs["input_ids"]) for row in rows],
+            max_tokens=_MAX_BATCH_TOKENS,
+            max_size=size if self.encoder.pads else 1,
+            padded=self.encoder.mixes(options),
+        )
+
+    def _outcomes(
+        self,
+        texts: Sequence[Text | InputError],
+        options: Mapping[str, Any],
+        size: int,
+        function: ScoreFunction,
+    ) -> list[Mapping[str, Array] | InputError]:
+        """The scores of each text, or the error that says why it cannot be classified.
+
+        After an error, the tokenizer takes the texts one by one, and the model the rows of the
+        batch that it refuses one by one. So every error is about one text, and names no index.
+        """
+
+        def encode(texts: Sequence[Text]) -> Sequence[EncodedText]:
+            return self.encoder.tokenize(texts, options, start=None)
+
+        def score(rows: Sequence[EncodedText]) -> Sequence[Mapping[str, Array]]:
+            scores = self._model.run(self.encoder.pad(rows, options), function=function).scores
+            return [
+                dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)
+            ]
+
+        encoded = iter(_each(encode, [text for text in texts if isinstance(text, Text)]))
+        rows = [text if isinstance(text, InputError) else next(encoded) for text in texts]
+        good = [row for row in rows if not isinstance(row, InputError)]
+        batches = self._planned(good, options, size)
+        answers = [_each(score, [good[index] for index in batch]) for batch in batches]
+        scored = iter(batching.restore(batches, answers))
+        return [row if isinstance(row, InputError) else next(scored) for row in rows]
+
+
+def _each(
+    function: Callable[[Sequence[T]], Sequence[Result]], values: Sequence[T]
+) -> list[Result | InputError]:
+    """Call a function with all values or, if it refuses them, with one at a time.
+
+    Returns:
+        For each value its result, or the error with which the function refused it alone.
+    """
+    if not values:
+        return []
+    try:
+        return list(function(values))
+    except InputError as error:
+        if len(values) == 1:
+            return [error]
+    return [outcome for value in values for outcome in _each(function, [value])]
+
 
 def _refuse_options(
     text_pairs: str | Sequence[str] | None, tokenizer_options: Mapping[str, Any]
@@ -470,10 +614,10 @@ def _refuse_options(
         InputError: there are second texts or tokenizer options.
     """
     if text_pairs is not None or tokenizer_options:
-        given = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
+        names = ["text_pairs"] * (text_pairs is not None) + sorted(tokenizer_options)
         raise InputError(
-            f"{', '.join(given)} cannot be applied to what is encoded already; hand in texts,"
-            " or give it to encode()"
+            f"{', '.join(names)} cannot be applied to an encoding; pass texts, or pass the"
+            " options to encode()"
         )
 
 
@@ -483,7 +627,7 @@ def pipeline(
     backend: str | None = None,
     **options: Any,
 ) -> TextClassifier:
-    """A text classifier under the name that transformers gives it.
+    """A text classifier, under transformers' name for it.
 
     Args:
         task: ``"sentiment-analysis"`` or ``"text-classification"``; they mean the same.

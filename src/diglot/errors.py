@@ -1,6 +1,7 @@
 """The one tree of exceptions.
 
-Every message says what happened, what was expected and how to mend it, with the values received.
+A message names the values received, says what happened and what was expected, and tells how to
+mend it.
 """
 
 
@@ -9,14 +10,14 @@ class DiglotError(Exception):
 
 
 class SettingsError(DiglotError):
-    """A configuration value or key is not allowed; the message names its file and what is."""
+    """A configuration value or key is not allowed; the message names its source."""
 
 
 class InputError(DiglotError, ValueError):
-    """What was handed in to classify cannot be classified as it is.
+    """An input, or an option of a call, cannot be used as it is.
 
     Attributes:
-        index: the position of the one input among several that is at fault, where it is known.
+        index: the position of the bad input among several, where it is known.
     """
 
     def __init__(self, message: str, *, index: int | None = None) -> None:
@@ -25,7 +26,7 @@ class InputError(DiglotError, ValueError):
 
 
 class BackendError(DiglotError):
-    """A backend could not be found, loaded or run."""
+    """A backend cannot be found, loaded or run."""
 
 
 class UnknownBackendError(BackendError):
@@ -61,7 +62,7 @@ class MissingTokenizerError(CheckpointError):
 
 
 class UnsafeWeightsError(CheckpointError):
-    """The weights exist only in a form that diglot does not read, such as a pickle."""
+    """The weights exist only in a format that diglot does not read, such as a pickle."""
 
 
 class CorruptWeightsError(CheckpointError):
@@ -69,7 +70,7 @@ class CorruptWeightsError(CheckpointError):
 
 
 class UnknownArchitectureError(CheckpointError):
-    """transformers has no sequence-classification class for this checkpoint's architecture."""
+    """transformers has no class of the wanted head for this checkpoint's architecture."""
 
 
 class UntrainedHeadError(CheckpointError):
@@ -100,7 +101,8 @@ class TokenizerNotSupportedError(TokenizationError):
     """A component of ``tokenizer.json`` has no exact counterpart in TensorFlow.
 
     Attributes:
-        component: where it stands in the file and what it is, such as ``"pre_tokenizer Split"``.
+        component: the section of the file and the component's type, such as
+            ``"pre_tokenizer Split"``.
     """
 
     def __init__(self, component: str, reason: str, remedy: str) -> None:
@@ -113,8 +115,8 @@ class ExportError(DiglotError):
 
 
 class ExportRefusedError(ExportError):
-    """What was exported does not answer like its checkpoint, and was not published."""
+    """The exported version does not answer like its checkpoint, and was not published."""
 
 
 class LedgerError(DiglotError):
-    """A ledger cannot be read, or says nothing about what it is asked."""
+    """A ledger cannot be read, or has no entry for an input."""

@@ -1,4 +1,4 @@
-"""What a caller hands in: texts in all their forms, and the names of options."""
+"""The inputs of a call: texts in all their forms, and the names of tokenizer options."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from diglot.errors import InputError
 
-# Tokenizer options that would change what an input is, or what the model gets to see of it.
+# Tokenizer options that a caller cannot set, because they change the form of the inputs or outputs.
 _FIXED = {
     "text",
     "text_pair",
@@ -27,23 +27,23 @@ _FIXED = {
 
 
 class Text(NamedTuple):
-    """A text to classify, and the second one of a pair."""
+    """A text to classify, and the second text of a pair."""
 
     text: str
     pair: str | None = None
 
 
 def read(raw: Any, index: int | None = None, pair: str | None = None) -> Text:
-    """One input in any form that transformers' pipeline takes.
+    """Read one input, in any form that transformers' pipeline takes.
 
     Args:
-        raw: a ``str``; a mapping with ``"text"`` and maybe ``"text_pair"``; or the old form of a
-            pair, ``[[text, text_pair]]``.
-        index: its position among the inputs, for the message; ``None`` for a single input.
-        pair: the second text, for an input that brings none.
+        raw: a ``str``; a mapping with ``"text"`` and optionally ``"text_pair"``; or the old form of
+            a pair, ``[[text, text_pair]]``.
+        index: the position of the input, for messages; ``None`` for a single input.
+        pair: the second text for an input without one.
 
     Raises:
-        InputError: it is none of these, or not text throughout.
+        InputError: the input has another form, or holds something that is not text.
     """
     fail = partial(InputError, index=index)
     where = "the input" if index is None else f"the input at index {index}"
@@ -73,7 +73,7 @@ def read(raw: Any, index: int | None = None, pair: str | None = None) -> Text:
     else:
         raise fail(f"{where} {_flaw(raw)}")
     if own is not None and pair is not None:
-        raise fail(f"{where} has a second text of its own, and text_pair gives another one")
+        raise fail(f"{where} has a second text of its own, and text_pair is another; pass only one")
     second = pair if own is None else own
     if flaw := _flaw(text):
         raise fail(f"{where} {flaw}")
@@ -83,10 +83,14 @@ def read(raw: Any, index: int | None = None, pair: str | None = None) -> Text:
 
 
 def read_all(texts: str | Sequence[str], pairs: str | Sequence[str] | None = None) -> list[Text]:
-    """A batch of plain texts, or of pairs.
+    """Read a batch of texts, or of pairs.
+
+    Args:
+        texts: one text or several.
+        pairs: the second text of each pair.
 
     Raises:
-        InputError: a text is not a ``str``, or there are not as many second texts as first ones.
+        InputError: a text is not a ``str``, or the numbers of first and second texts differ.
     """
     firsts = [texts] if isinstance(texts, str) else list(texts)
     if pairs is None:
@@ -101,10 +105,10 @@ def read_all(texts: str | Sequence[str], pairs: str | Sequence[str] | None = Non
 
 
 def streams(inputs: Any) -> bool:
-    """Whether these are inputs to be read one by one: an iterable, or a dataset.
+    """Whether the inputs are a stream: an iterable or a dataset, which is read one by one.
 
-    A dataset has ``__len__`` and ``__getitem__``, as PyTorch's have. A list is not one: it is
-    answered with a list; nor is a tuple, which might be a pair.
+    A dataset has ``__len__`` and ``__getitem__``, like PyTorch's. A list is no stream, because its
+    results are a list; nor is a tuple, which may be a pair.
     """
     if isinstance(inputs, str | bytes | bytearray | tuple | list | Mapping):
         return False
@@ -113,10 +117,10 @@ def streams(inputs: Any) -> bool:
 
 
 def items(inputs: Any) -> Iterator[Any]:
-    """The inputs one by one, lazily.
+    """The inputs of a stream one by one, lazily.
 
     Raises:
-        InputError: it is a table, which runs over its columns' names rather than over texts.
+        InputError: the stream is a table, which iterates over the names of its columns.
     """
     if hasattr(inputs, "columns"):
         raise InputError(
@@ -129,18 +133,22 @@ def items(inputs: Any) -> Iterator[Any]:
 
 @cache
 def tokenizer_options() -> frozenset[str]:
-    """The options of transformers' tokenizers that are open to a caller's choice."""
+    """The options of transformers' tokenizers that a caller can set."""
     try:
         from transformers import PreTrainedTokenizerBase
-    except ImportError:  # an export needs none of it
+    except ImportError:  # an export does not need transformers
         return frozenset()
     parameters = inspect.signature(PreTrainedTokenizerBase.__call__).parameters.values()
-    named = {each.name for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD}
-    return frozenset(named - _FIXED - {"self"} | {"split_special_tokens"})
+    names = {
+        parameter.name
+        for parameter in parameters
+        if parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    }
+    return frozenset(names - _FIXED - {"self"} | {"split_special_tokens"})
 
 
 def _flaw(text: Any) -> str | None:
-    """Why the value cannot be classified as text; ``None`` if it can."""
+    """The reason why a value cannot be classified; ``None`` if it can."""
     if not isinstance(text, str):
         shown = repr(text)
         shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
@@ -150,6 +158,6 @@ def _flaw(text: Any) -> str | None:
     except UnicodeEncodeError as error:
         return (
             f"holds a lone surrogate, U+{ord(text[error.start]):04X}, at character {error.start},"
-            " which is no text; decode it anew, with errors='replace' for example"
+            " which is not valid text; decode it again, for example with errors='replace'"
         )
     return None

@@ -194,7 +194,11 @@ class CheckpointEncoder:
         return self.checkpoint.name
 
     @cached_property
-    def _tokenizer(self) -> PreTrainedTokenizerBase:
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The encoder's own copy of the checkpoint's tokenizer.
+
+        Change its settings, such as ``truncation_side``, before other threads use the encoder.
+        """
         with self._lock:
             return copy.deepcopy(self.checkpoint.tokenizer)
 
@@ -204,10 +208,10 @@ class CheckpointEncoder:
         return self.checkpoint.pad_token is not None
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The tokenizer's options: those given, and truncation to what the model takes.
+        """The tokenizer's options, by default with truncation to the model's limit.
 
         Raises:
-            InputError: an option is not known, or not open to choice.
+            InputError: an option is unknown, or fixed.
         """
         allowed = tokenizer_options()
         for name in given:
@@ -228,11 +232,11 @@ class CheckpointEncoder:
         """Whether texts of different length may share a batch under these options.
 
         Padding on the left moves a text to later positions, which changes the answer of a model
-        that counts positions absolutely, such as GPT-2. Texts of one length need none.
+        with absolute positions, such as GPT-2.
         """
         if options["padding"] == "max_length":
             return True
-        side = options.get("padding_side") or self._tokenizer.padding_side
+        side = options.get("padding_side") or self.tokenizer.padding_side
         return options["padding"] not in (False, "do_not_pad") and side == "right"
 
     def tokenize(
@@ -242,16 +246,16 @@ class CheckpointEncoder:
 
         Args:
             texts: the texts, and pairs among them.
-            options: from :meth:`options`; those that concern padding are left for :meth:`pad`.
+            options: from :meth:`options`; :meth:`pad` uses those about padding.
             start: the index of the first text, for messages; ``None`` for a single input.
 
         Raises:
-            InputError: the tokenizer refuses, or a text has no tokens or too many.
+            InputError: the tokenizer refuses a text, or a text has no tokens or too many.
         """
         single = [index for index, text in enumerate(texts) if text.pair is None]
         paired = [index for index, text in enumerate(texts) if text.pair]
-        # Given one pair alone, as the pipeline gives it, transformers may take an empty second text
-        # for none; given several at once, it never does.
+        # transformers may ignore the empty second text of a single pair, which is how the pipeline
+        # passes pairs; it never ignores one among several.
         empty = [[index] for index, text in enumerate(texts) if text.pair == ""]
         rows: dict[int, EncodedText] = {}
         for indices in filter(None, (single, paired, *empty)):
@@ -269,21 +273,21 @@ class CheckpointEncoder:
 
         Args:
             rows: from :meth:`tokenize`.
-            options: the options that they were tokenized with.
+            options: the options for which they were tokenized.
 
         Raises:
-            InputError: the rows differ in length, and padding is off or cannot be had.
+            InputError: the rows differ in length, and padding is off or impossible.
         """
         if options["padding"] in (False, "do_not_pad"):
             if len({len(row.inputs["input_ids"]) for row in rows}) > 1:
-                why = "padding is off" if self.pads else "the model knows no pad token"
+                reason = "padding is off" if self.pads else "the model has no pad token"
                 raise InputError(
-                    f"the {len(rows)} texts differ in length, and {why}; encode them one at a time"
+                    f"the {len(rows)} texts differ in length, and {reason}; encode them one by one"
                 )
             return {name: np.array([row.inputs[name] for row in rows]) for name in rows[0].inputs}
         try:
             with self._lock:
-                padded = self._tokenizer.pad(
+                padded = self.tokenizer.pad(
                     [row.inputs for row in rows],
                     padding=options["padding"],
                     max_length=options.get("max_length"),
@@ -311,9 +315,9 @@ class CheckpointEncoder:
         details = [row.details for row in rows]
         if None in details:
             return BatchEncoding(arrays)
-        tokenizer = self._tokenizer
-        for each in details:
-            each.pad(
+        tokenizer = self.tokenizer
+        for detail in details:
+            detail.pad(
                 arrays["input_ids"].shape[1],
                 direction=options.get("padding_side") or tokenizer.padding_side,
                 pad_id=tokenizer.pad_token_id or 0,
@@ -324,16 +328,16 @@ class CheckpointEncoder:
 
     def tokens(self, ids: Array) -> tuple[tuple[str, ...], ...]:
         """The tokens behind ids ``[batch, tokens]``."""
-        names = self._tokenizer.convert_ids_to_tokens
+        names = self.tokenizer.convert_ids_to_tokens
         return tuple(tuple(names(row.tolist())) for row in ids)
 
     def arrays(self, encoding: Mapping[str, Any]) -> dict[str, Array]:
         """The model's inputs in an encoding from anywhere; see :func:`model_inputs`."""
-        taken, most = self.checkpoint.input_names, self.checkpoint.max_tokens
-        return model_inputs(encoding, name=self.name, taken=taken, max_tokens=most)
+        taken, limit = self.checkpoint.input_names, self.checkpoint.max_tokens
+        return model_inputs(encoding, name=self.name, taken=taken, max_tokens=limit)
 
     def _call(self, texts: Sequence[Text], options: Mapping[str, Any]) -> BatchEncoding:
-        """Lists, not padded, of texts that are all single or all pairs."""
+        """Encode texts that are all single or all pairs, without padding."""
         options = {name: options[name] for name in options if not name.startswith("pad")}
         firsts: Any = [text.text for text in texts]
         seconds: Any = None
@@ -345,7 +349,7 @@ class CheckpointEncoder:
             firsts, seconds = firsts[0], ""
         try:
             with self._lock:
-                encoding = self._tokenizer(firsts, seconds, return_attention_mask=True, **options)
+                encoding = self.tokenizer(firsts, seconds, return_attention_mask=True, **options)
         except Exception as error:  # the fast tokenizers raise no narrower class
             raise InputError(f"the tokenizer cannot encode the texts: {error}") from error
         if alone:
@@ -364,9 +368,9 @@ class CheckpointEncoder:
         if (
             max(map(len, both)) <= _CHARACTERS_PER_TOKEN * limit
             or options["truncation"] in (False, "do_not_truncate")
-            or self._tokenizer.truncation_side != "right"
+            or self.tokenizer.truncation_side != "right"
             # With room for less than the special tokens, the library does not truncate at all.
-            or limit <= self._tokenizer.num_special_tokens_to_add(pair=True)
+            or limit <= self.tokenizer.num_special_tokens_to_add(pair=True)
         ):
             return text
         whole = [self._tokenized_alone(each, options) for each in both]
@@ -391,18 +395,16 @@ class CheckpointEncoder:
         """One text without truncation and special tokens."""
         alone = {**options, "truncation": False, "add_special_tokens": False}
         with self._lock:
-            return self._tokenizer(text, **alone)
+            return self.tokenizer(text, **alone)
 
     def _check_length(self, tokens: int, index: int | None) -> None:
         where = "the text" if index is None else f"the text at index {index}"
         if tokens == 0:
+            raise InputError(f"{where} has no tokens, so there is nothing to classify", index=index)
+        limit = self.checkpoint.max_tokens
+        if limit is not None and tokens > limit:
             raise InputError(
-                f"{where} has no tokens, so that there is nothing to classify", index=index
-            )
-        most = self.checkpoint.max_tokens
-        if most is not None and tokens > most:
-            raise InputError(
-                f"{where} has {tokens} tokens, and {self.checkpoint.name} takes {most} at most;"
+                f"{where} has {tokens} tokens, and {self.checkpoint.name} takes {limit} at most;"
                 " shorten it, or leave truncation on",
                 index=index,
             )

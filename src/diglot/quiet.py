@@ -1,4 +1,7 @@
-"""Silence the frameworks for a while: loggers, progress bars, and native code."""
+"""Context managers that silence the frameworks: loggers, progress bars, and native code.
+
+All of them change the whole process, so other threads are silent too.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,14 @@ _STANDARD_ERROR = 2
 
 @contextmanager
 def transformers_muted() -> Iterator[None]:
-    """Suppress transformers' reports, progress bars and warnings.
-
-    Its settings are process-wide, so the suppression is too.
-    """
-    from transformers.utils import logging as theirs
+    """Suppress transformers' reports, progress bars and warnings."""
+    from transformers.utils import logging as transformers_logging
 
     logger = logging.getLogger("transformers")
-    level, bars = logger.level, theirs.is_progress_bar_enabled()
+    level, bars = logger.level, transformers_logging.is_progress_bar_enabled()
     logger.setLevel(logging.ERROR)
     if bars:
-        theirs.disable_progress_bar()
+        transformers_logging.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -32,12 +32,12 @@ def transformers_muted() -> Iterator[None]:
     finally:
         logger.setLevel(level)
         if bars:
-            theirs.enable_progress_bar()
+            transformers_logging.enable_progress_bar()
 
 
 @contextmanager
 def errors_only(logger: logging.Logger) -> Iterator[None]:
-    """Let a logger print errors alone."""
+    """Let a logger print errors only."""
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:

@@ -1,14 +1,14 @@
-"""The settings, and where each of them comes from.
+"""The settings and their sources.
 
-An argument beats a ``DIGLOT_*`` environment variable, which beats a file, which beats what diglot
-chooses itself. The file is ``diglot.toml`` or the ``[tool.diglot]`` table of ``pyproject.toml``, in
-the working directory or the nearest folder above that has either.
+An argument takes precedence over a ``DIGLOT_*`` environment variable, which takes precedence over a
+file, which takes precedence over diglot's defaults. The file is ``diglot.toml`` or the
+``[tool.diglot]`` table of ``pyproject.toml``, in the working directory or the nearest parent folder
+that has either.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -33,7 +33,7 @@ from diglot.types import Precision
 
 PREFIX = "DIGLOT_"
 
-# The first of these wins over the second in the same folder.
+# In one folder, the first of these takes precedence.
 _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("diglot.toml", ()),
     ("pyproject.toml", ("tool", "diglot")),
@@ -41,14 +41,15 @@ _FILES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def _registered(name: str) -> str:
-    if name not in backends.names():
+    """Check that a package provides the backend."""
+    if name not in (*backends.names(), backends.SAVED_MODEL):
         raise ValueError(f"no installed package provides a backend {name!r}")
     return name
 
 
 def _device(name: str) -> str:
-    """The same name, if a registered backend may have such a device."""
-    if not any(re.fullmatch(backends.find(one).devices, name) for one in backends.names()):
+    """Check that a registered backend may have such a device."""
+    if not any(backends.find(backend).has_device(name) for backend in backends.names()):
         raise ValueError(f"no registered backend has a device {name!r}")
     return name
 
@@ -64,13 +65,14 @@ def _number(value: object) -> object:
 
 
 class Settings(BaseModel):
-    """The settings that hold, made by :func:`load`.
+    """The settings in force, made by :func:`load`.
 
     Attributes:
         checkpoint: a directory or a hub id; ``None`` for the checkpoint that diglot ships.
-        backend: a registered backend's name; ``None`` for the first that is installed.
+        backend: a registered backend's name, or ``"saved_model"`` for the export in a folder;
+            ``None`` for the first backend that is installed.
         precision: the dtype of the parameters and of the arithmetic.
-        device: ``None`` for the fastest at hand.
+        device: ``None`` for the fastest there is.
         batch_size: the most texts in one batch.
     """
 
@@ -86,115 +88,128 @@ class Settings(BaseModel):
 
     @property
     def sources(self) -> Mapping[str, str]:
-        """Where each value comes from.
+        """The source of each value.
 
-        Either ``"argument"``, the name of a variable, the path of a file, ``"default"``, or
-        ``"automatic"`` where the value is ``None`` and is chosen when it is needed.
+        ``"argument"``, the name of a variable, the path of a file, ``"default"``, or
+        ``"automatic"`` where the value is ``None`` and diglot chooses when it needs to.
         """
         return self._sources
 
     def chosen_backend(self) -> str:
-        """The backend that was asked for, or else the first that is installed.
+        """The configured backend, or else the first that is installed.
 
         Raises:
-            BackendNotInstalledError: none was asked for, and none is installed.
+            BackendNotInstalledError: none is configured, and none is installed.
         """
         return self.backend or backends.automatic()
 
 
-class _Given(NamedTuple):
+class _Entry(NamedTuple):
     """One value that somebody set."""
 
     key: str
     value: Any
     source: str
-    said: str
-    """How it was written, for messages."""
+    origin: str
+    """Text for error messages, such as ``DIGLOT_DEVICE='gpu'``."""
 
 
 def load(**arguments: Any) -> Settings:
-    """Read the settings that hold in the working directory.
+    """Read the settings for the working directory.
 
     Args:
-        **arguments: what the caller sets; ``None`` means that the caller does not say.
+        **arguments: the caller's values; ``None`` means that the caller sets none.
 
     Raises:
         SettingsError: a key or a value is not allowed, or a file cannot be read. The message names
-            the file, variable or argument, the key, the value, and what is allowed. A wrong value
-            is an error even where another source would win over it.
+            the file, variable or argument, the key, the value, and the allowed values. A wrong
+            value is an error even where another source takes precedence.
     """
     values: dict[str, Any] = {}
     sources = {
         key: "automatic" if field.default is None else "default"
         for key, field in Settings.model_fields.items()
     }
-    for given in (*_from_files(Path.cwd()), *_from_environment(), *_from_arguments(arguments)):
-        _check(given)
-        values[given.key] = given.value
-        sources[given.key] = given.source
+    for entry in (*_from_files(Path.cwd()), *_from_environment(), *_from_arguments(arguments)):
+        _check(entry)
+        values[entry.key] = entry.value
+        sources[entry.key] = entry.source
     settings = Settings(**values)
     settings._sources = MappingProxyType(sources)
     return settings
 
 
+def device_for(backend: str, device: str | None) -> str | None:
+    """The device of a backend: the given or configured one, if the backend has such devices.
+
+    Args:
+        backend: the backend's name.
+        device: the device's name; ``None`` for the configured one.
+    """
+    chosen = load(device=device).device
+    if chosen is None or not backends.find(backend).has_device(chosen):
+        return None
+    return chosen
+
+
 def allowed(key: str) -> str:
-    """What a setting takes, in words."""
+    """The allowed values of a setting, in words."""
     match key:
         case "backend":
-            return f"one of {', '.join(backends.names())}"
+            return f"one of {', '.join((*backends.names(), backends.SAVED_MODEL))}"
         case "precision":
             return f"one of {', '.join(get_args(Precision))}"
         case "device":
-            forms = {one: backends.find(one).devices for one in backends.names()}
-            return "; ".join(f"for {one} what matches {form}" for one, form in forms.items())
+            return f"one of {', '.join(backends.devices())}, where N is a number"
         case "batch_size":
             return "a whole number above 0"
         case _:
             return "a directory or a hub id"
 
 
-def _check(given: _Given) -> None:
+def _check(entry: _Entry) -> None:
     keys = list(Settings.model_fields)
-    if given.key not in keys:
-        near = get_close_matches(given.key, keys)
+    if entry.key not in keys:
+        near = get_close_matches(entry.key, keys)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise SettingsError(
-            f"{given.said}: there is no setting {given.key!r}.{hint} The settings are:"
+            f"{entry.origin}: there is no setting {entry.key!r}.{hint} The settings are:"
             f" {', '.join(keys)}."
         )
     try:
-        Settings(**{given.key: given.value})
+        Settings(**{entry.key: entry.value})
     except ValidationError as error:
         raise SettingsError(
-            f"{given.said} is not allowed; {given.key} takes {allowed(given.key)}."
+            f"{entry.origin} is not allowed; {entry.key} takes {allowed(entry.key)}."
         ) from error
 
 
-def _from_arguments(arguments: Mapping[str, Any]) -> list[_Given]:
+def _from_arguments(arguments: Mapping[str, Any]) -> list[_Entry]:
     return [
-        _Given(key, value, "argument", f"the argument {key}={value!r}")
+        _Entry(key, value, "argument", f"the argument {key}={value!r}")
         for key, value in arguments.items()
         if value is not None
     ]
 
 
-def _from_environment() -> list[_Given]:
-    # A variable set to nothing counts as not set, as shells have no other way to take one back.
+def _from_environment() -> list[_Entry]:
+    # An empty variable counts as not set: a shell has no other way to unset an exported one for a
+    # single command.
     return [
-        _Given(name.removeprefix(PREFIX).lower(), value, name, f"{name}={value!r}")
+        _Entry(name.removeprefix(PREFIX).lower(), value, name, f"{name}={value!r}")
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX) and value
     ]
 
 
-def _from_files(start: Path) -> list[_Given]:
+def _from_files(start: Path) -> list[_Entry]:
     for folder in (start, *start.parents):
         for name, tables in _FILES:
             file = folder / name
             if file.is_file() and (table := _table(file, tables)) is not None:
                 source = str(file)
                 return [
-                    _Given(key, _placed(key, value, folder), source, f"{file}: {key} = {value!r}")
+                    _Entry(key, _placed(key, value, folder), source, f"{file}: {key} = {value!r}")
                     for key, value in table.items()
                 ]
     return []
@@ -216,7 +231,7 @@ def _table(file: Path, tables: tuple[str, ...]) -> dict[str, Any] | None:
 
 
 def _placed(key: str, value: Any, folder: Path) -> Any:
-    """A path in a file is meant from where the file is."""
+    """The value; a relative path of a checkpoint starts from the file's own folder."""
     if key == "checkpoint" and isinstance(value, str) and value and (folder / value).exists():
         return str(folder / value)
     return value

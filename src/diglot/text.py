@@ -1,4 +1,4 @@
-"""Text from outside, made safe to print; and numbers in few digits."""
+"""Text from outside in a form that is safe to print, and numbers in a few digits or in JSON."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from unicodedata import category
 
 
 def visible(text: str, limit: int | None = 4000, *, spaces: bool = False) -> str:
-    """The text with a Python escape in place of each character that does not show.
+    """The text with a Python escape in place of each invisible character.
 
-    Control characters, line ends, marks that change the direction of writing and unassigned code
-    points become escapes, so that a text can neither act on a terminal nor hide in a page.
+    Control characters, line ends, marks that change the writing direction and unassigned code
+    points become escapes, so that a text can neither control a terminal nor hide in a page.
 
     Args:
-        text: any text.
-        limit: the most characters to show, ``None`` for all; the length of a longer text is
-            appended.
-        spaces: whether to leave white space other than the plain space as it is.
+        text: any text, lone surrogates included.
+        limit: the most characters to return, ``None`` for all. A longer text is cut, and its length
+            is appended.
+        spaces: whether spaces other than the plain space, such as U+00A0, stay unchanged.
     """
     shown = "".join(
         character
@@ -34,7 +34,7 @@ def short_number(value: float, digits: int = 3) -> str:
 
 
 def json_number(value: float) -> float | str:
-    """The number for JSON: ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` where it is not finite."""
+    """The number, or ``"NaN"``, ``"Infinity"`` or ``"-Infinity"``, for which JSON has no number."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"

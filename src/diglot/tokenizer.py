@@ -1,4 +1,4 @@
-"""``AutoTokenizer``: the tokenizer of a checkpoint, as transformers names the class."""
+"""``AutoTokenizer``, the tokenizer of a checkpoint, under the name that transformers uses."""
 
 from __future__ import annotations
 
@@ -22,26 +22,30 @@ class AutoTokenizer:
         trust_remote_code: bool = False,
         **kwargs: Any,
     ) -> PreTrainedTokenizerBase:
-        """Load transformers' tokenizer, whose ``return_tensors`` takes ``"tf"`` too.
+        """Load transformers' tokenizer, with ``return_tensors="tf"`` in addition.
 
         Args:
-            checkpoint: a directory, a hub id, a checkpoint that was found before, or ``None`` for
-                the one that diglot ships.
-            revision: a branch, tag or commit of a hub id.
-            trust_remote_code: run the checkpoint's own Python code where it has some.
-            **kwargs: for transformers' ``AutoTokenizer.from_pretrained``, such as
+            checkpoint: a folder, a hub id, a :class:`Checkpoint`, or None for the checkpoint that
+                is part of diglot.
+            revision: a branch, tag or commit of a hub id. A :class:`Checkpoint` has its own.
+            trust_remote_code: run the Python code of the checkpoint, if it has any. A
+                :class:`Checkpoint` has its own setting.
+            **kwargs: passed to transformers' ``AutoTokenizer.from_pretrained``, such as
                 ``padding_side``.
 
         Returns:
-            A tokenizer that gives lists, or with ``return_tensors`` ``"pt"`` int64, ``"np"`` int64
-            or ``"tf"`` int32 tensors (as transformers 4 did), each ``[batch, tokens]``.
+            A tokenizer whose calls return lists or, with ``return_tensors``, tensors
+            ``[batch, tokens]``: int64 for ``"pt"`` and ``"np"``, int32 for ``"tf"``, as in
+            transformers 4. It is not thread-safe: transformers' fast tokenizers store the options
+            of a call in an object that all calls share.
 
         Raises:
-            CheckpointNotFoundError: there is no such directory, hub id or revision.
-            HubUnreachableError: it is not in the cache, and the hub cannot be asked.
-            MissingTokenizerError: the checkpoint has no tokenizer that transformers can load.
+            CheckpointNotFoundError: the folder, the hub id or the revision does not exist.
+            HubUnreachableError: the checkpoint is not in the cache, and the hub does not answer.
+            MissingTokenizerError: transformers cannot load a tokenizer from the checkpoint.
         """
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = find(checkpoint, revision=revision, trust_remote_code=trust_remote_code)
-        trust_remote_code = checkpoint.trust_remote_code
-        return tokenizer.load(checkpoint.path, trust_remote_code=trust_remote_code, **kwargs)
+        return tokenizer.load(
+            checkpoint.path, trust_remote_code=checkpoint.trust_remote_code, **kwargs
+        )

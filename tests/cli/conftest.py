@@ -1,4 +1,4 @@
-"""How the tests run the command line: in this process, as a shell would see it."""
+"""Fixtures that run the command line in this process, and return what a shell would see."""
 
 import io
 import sys
@@ -12,7 +12,7 @@ from diglot.cli import main
 
 
 class Result(NamedTuple):
-    """What is left of a run."""
+    """The exit code and the output of a run."""
 
     code: object
     out: str
@@ -20,10 +20,10 @@ class Result(NamedTuple):
 
 
 class Terminal(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
-        """As a terminal answers."""
+        """The answer of a terminal."""
         return True
 
 
@@ -32,22 +32,22 @@ def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Result]:
     """A function that runs ``diglot`` with arguments and standard input."""
-    # What the command line sets for itself, so that it is taken back after the test.
+    # The command line sets these variables; the monkeypatch restores them after the test.
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
     monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    # The width that a pipe has, whatever the terminal of whoever runs the tests.
+    # The width of a pipe, whatever the terminal that runs the tests.
     monkeypatch.setenv("COLUMNS", "80")
 
     def run(*arguments: object, stdin: bytes | str | io.TextIOBase | None = None) -> Result:
         if stdin is None:
             stdin = Terminal()
         elif not isinstance(stdin, io.TextIOBase):
-            given = stdin.encode() if isinstance(stdin, str) else stdin
-            stdin = io.TextIOWrapper(io.BytesIO(given))
+            content = stdin.encode() if isinstance(stdin, str) else stdin
+            stdin = io.TextIOWrapper(io.BytesIO(content))
         monkeypatch.setattr(sys, "stdin", stdin)
         with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
+            main([str(argument) for argument in arguments])
         return Result(ended.value.code, *capsys.readouterr())
 
     return run
@@ -62,7 +62,7 @@ def spread(save_tiny: Callable[..., Path]) -> Path:
 
 @pytest.fixture
 def classify(run: Callable[..., Result], spread: Path) -> Callable[..., Result]:
-    """A function that runs ``diglot classify`` with that checkpoint, in PyTorch."""
+    """A function that runs ``diglot classify`` with the checkpoint ``spread``, in PyTorch."""
 
     def classify(*arguments: object, stdin: bytes | str | io.TextIOBase | None = None) -> Result:
         return run("classify", "-m", spread, "-b", "torch", *arguments, stdin=stdin)

@@ -12,7 +12,7 @@ from tests.parity import results
 from diglot.equality.cases import Case
 from diglot.errors import InputError
 from diglot.parity import BUDGET, LENIENT, STRICT, Tolerance, checks
-from diglot.parity.failing_case import Replay
+from diglot.parity.failing_case import FailingCase
 from diglot.parity.result import Change
 
 ENCODED = Case("mine", encoding={"input_ids": np.array([[1]]), "attention_mask": np.array([[1]])})
@@ -20,45 +20,48 @@ ENCODED = Case("mine", encoding={"input_ids": np.array([[1]]), "attention_mask":
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What a check is asked for; it gives what the test says, and costs nothing."""
-    seen = SimpleNamespace(gives=results.equal(3))
+    """The arguments of a fake check, which returns or raises ``returns``."""
+    seen = SimpleNamespace(returns=results.equal(3))
 
     @functools.wraps(checks.check)
     def check(checkpoint, against, **options):
         vars(seen).update(checkpoint=checkpoint, against=against, **options)
-        if isinstance(seen.gives, Exception):
-            raise seen.gives
-        return seen.gives
+        if isinstance(seen.returns, Exception):
+            raise seen.returns
+        return seen.returns
 
     monkeypatch.setattr(checks, "check", check)
     return seen
 
 
 @pytest.fixture
-def _usual_way_alone(monkeypatch):
-    """Recording a model takes seconds, and is another test's business."""
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+def _usual_run_only(monkeypatch):
+    """The other runs of a backend record the model again, which takes seconds."""
+    for backend in ("torch.TorchBackend", "tensorflow.TensorFlowBackend"):
+        monkeypatch.setattr(f"diglot.backends.{backend}.other_runs", lambda self: {})
 
 
 @pytest.fixture
-def kept(tmp_path, tiny):
-    """A file with an input that cannot be equal: no error at all is allowed."""
+def failing(tmp_path, tiny):
+    """The file of a failing case, which fails again because no error at all is allowed."""
     none = Tolerance(absolute=0.0)
-    said = Replay(str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED)
-    return said.write(tmp_path / "kept")
+    case = FailingCase(
+        str(tiny), "torch", "torch", "float32", none, "logits", "they differed", ENCODED
+    )
+    return case.write(tmp_path / "failing")
 
 
-@pytest.mark.usefixtures("_usual_way_alone")
-def test_what_is_equal_ends_with_0(run, tiny, tmp_path):
+@pytest.mark.usefixtures("_usual_run_only")
+def test_equal_sides_exit_with_0(run, tiny, tmp_path):
     (tmp_path / "own.csv").write_text("text\na b\nc d\n")
     result = run(
         *("check", tiny, "--against", "torch", "--examples", "2", "--seed", "5"),
         *("--texts", "own.csv", "--json", "found.json"),
     )
     assert (result.code, result.err) == (0, "")
-    found = json.loads((tmp_path / "found.json").read_text("utf-8"))
-    assert (found["equal"], found["seed"], found["failures"]) == (True, 5, [])
-    cases = [one["case"] for one in found["inputs"]]
+    result_json = json.loads((tmp_path / "found.json").read_text("utf-8"))
+    assert (result_json["equal"], result_json["seed"], result_json["failures"]) == (True, 5, [])
+    cases = [entry["case"] for entry in result_json["inputs"]]
     assert sum(case["origin"].startswith("drawn") for case in cases) == 2
     own = [case for case in cases if case["origin"] == "own texts"]
     assert [case["texts"] for case in own] == [["a b"], ["c d"]]
@@ -67,9 +70,9 @@ def test_what_is_equal_ends_with_0(run, tiny, tmp_path):
     assert not (tmp_path / "diglot-failures").exists()
 
 
-@pytest.mark.usefixtures("_usual_way_alone")
-def test_what_differs_ends_with_1_and_replays(run, kept, tmp_path):
-    result = run("check", "--replay", kept)
+@pytest.mark.usefixtures("_usual_run_only")
+def test_different_sides_exit_with_1_and_the_failure_replays(run, failing, tmp_path):
+    result = run("check", "--replay", failing)
     assert (result.code, result.err) == (1, "")
     lines = result.out.splitlines()
     assert any("DIFFERENT" in line for line in lines)
@@ -80,26 +83,26 @@ def test_what_differs_ends_with_1_and_replays(run, kept, tmp_path):
     assert "  smallest input: input_ids=[[1]], attention_mask=[[1]]" in lines
 
 
-@pytest.mark.usefixtures("_usual_way_alone")
-def test_a_replay_is_judged_as_told_where_something_is_told(run, kept):
-    assert run("check", "--replay", kept, "--lenient").code == 0
+@pytest.mark.usefixtures("_usual_run_only")
+def test_the_options_of_a_replay_win_over_its_file(run, failing):
+    assert run("check", "--replay", failing, "--lenient").code == 0
 
 
-def test_a_replay_takes_everything_from_its_file(run, asked, kept, tiny):
-    assert run("check", "--replay", kept).code == 0
+def test_a_replay_takes_its_defaults_from_its_file(run, asked, failing, tiny):
+    assert run("check", "--replay", failing).code == 0
     assert (asked.checkpoint, asked.against, asked.reference) == (str(tiny), "torch", "torch")
     assert asked.tolerance == Tolerance(absolute=0.0)
     assert [case.facts() for case in asked.cases] == [ENCODED.facts()]
     assert not hasattr(asked, "examples")
 
     options = ("--against", "tensorflow", "--precision", "float64", "--strict")
-    assert run("check", "else", "--replay", kept, *options).code == 0
+    assert run("check", "else", "--replay", failing, *options).code == 0
     assert (asked.checkpoint, asked.against, asked.precision) == ("else", "tensorflow", "float64")
     assert asked.tolerance == STRICT
 
 
-def test_what_cannot_be_judged_ends_with_2(run, asked):
-    asked.gives = InputError("neither side takes any of the inputs")
+def test_inputs_that_cannot_be_judged_exit_with_2(run, asked):
+    asked.returns = InputError("neither side takes any of the inputs")
     assert run("check") == (2, "", "diglot: neither side takes any of the inputs\n")
 
 
@@ -113,7 +116,7 @@ def test_what_cannot_be_judged_ends_with_2(run, asked):
         (["--precision", "float12"], "precision takes one of float32"),
     ],
 )
-def test_what_is_not_there_ends_with_2_and_one_message(run, tiny, arguments, message):
+def test_a_missing_argument_exits_with_2_and_one_message(run, tiny, arguments, message):
     given = arguments if arguments[0] == "/nowhere" else ["--fresh-head", *arguments, tiny]
     result = run("check", *given)
     assert (result.code, result.out) == (2, "")
@@ -136,7 +139,7 @@ def test_what_is_not_there_ends_with_2_and_one_message(run, tiny, arguments, mes
         ["--input-format", "csv"],
     ],
 )
-def test_a_wrong_use_ends_with_2_before_anything_is_checked(run, asked, arguments):
+def test_a_wrong_use_exits_with_2_before_the_check(run, asked, arguments):
     result = run("check", *arguments)
     assert (result.code, result.out) == (2, "")
     assert "Usage: diglot check" in result.err
@@ -153,12 +156,12 @@ def test_a_wrong_use_ends_with_2_before_anything_is_checked(run, asked, argument
         (["--tolerance", "0"], Tolerance(absolute=0.0)),
     ],
 )
-def test_the_rule_can_be_chosen(run, asked, arguments, tolerance):
+def test_the_tolerance_can_be_chosen(run, asked, arguments, tolerance):
     assert run("check", *arguments).code == 0
     assert getattr(asked, "tolerance", BUDGET) == tolerance
 
 
-def test_without_options_the_defaults_are_asked_for(run, asked):
+def test_without_options_the_check_gets_the_defaults(run, asked):
     assert run("check").code == 0
     given = vars(asked)
     assert (asked.checkpoint, asked.against, asked.reference) == (None, "tensorflow", "torch")
@@ -168,7 +171,7 @@ def test_without_options_the_defaults_are_asked_for(run, asked):
     assert str(given["failures"]) == "diglot-failures"
 
 
-def test_every_option_is_handed_on(run, asked, monkeypatch):
+def test_the_check_gets_every_option(run, asked, monkeypatch):
     monkeypatch.setenv("DIGLOT_CHECKPOINT", "configured")
     monkeypatch.setenv("DIGLOT_PRECISION", "float64")
     options = (
@@ -196,7 +199,7 @@ def test_pairs_are_read_from_their_columns(run, asked, tmp_path):
     assert asked.texts == [{"text": "one", "text_pair": "two"}]
 
 
-def test_a_row_at_fault_is_named_before_anything_is_checked(run, asked, tmp_path):
+def test_a_row_with_a_fault_is_named_before_the_check(run, asked, tmp_path):
     (tmp_path / "own.jsonl").write_text('{"text": "fine"}\n{"text": 5}\n')
     result = run("check", "--texts", "own.jsonl")
     assert result.code == 2
@@ -205,13 +208,13 @@ def test_a_row_at_fault_is_named_before_anything_is_checked(run, asked, tmp_path
     assert not hasattr(asked, "checkpoint")
 
 
-def test_what_was_found_is_printed(run, asked):
-    asked.gives = results.different()
+def test_the_result_is_printed(run, asked):
+    asked.returns = results.different()
     result = run("check")
     assert result.code == 1
     words = " ".join(result.out.split())
     stage = "hidden states 5 of 99"
-    for said in (
+    for words_of_a_line in (
         "tensorflow against torch, distilbert-base-uncased-finetuned-sst-2-english, float32:",
         "DIFFERENT",
         "100 inputs, seed 0",
@@ -225,29 +228,29 @@ def test_what_was_found_is_printed(run, asked):
         "smallest input: 'so much!'",
         "replay: diglot check --replay failures/hidden-states-1.json",
     ):
-        assert said in words
+        assert words_of_a_line in words
 
 
-def test_what_comes_from_texts_and_labels_cannot_act_on_the_terminal(run, asked):
-    asked.gives = results.hostile()
+def test_texts_and_labels_cannot_control_the_terminal(run, asked):
+    asked.returns = results.hostile()
     out = run("check").out
     assert "[31m" in out
     assert not set(out) & {"\x1b", "\x00", "\x07", "\u202e", "\u2066"}
 
 
-def test_what_changed_since_the_ledger_is_printed(run, asked):
+def test_changes_since_the_ledger_are_printed(run, asked):
     changes = (Change("torch", "2.13.0", "2.14.0"), Change("keras", "", "3.15"))
-    asked.gives = replace(results.equal(3), changes=changes)
+    asked.returns = replace(results.equal(3), changes=changes)
     words = " ".join(run("check").out.split())
     assert "since the ledger then now torch 2.13.0 2.14.0 keras none 3.15" in words
-    asked.gives = results.equal(3)
+    asked.returns = results.equal(3)
     out = run("check").out
     assert "since the ledger" not in out
     assert "refused" not in out
 
 
-def test_a_page_and_a_file_for_continuous_integration_are_written(run, asked, tmp_path):
-    asked.gives = replace(results.different(), checkpoint="models/reviews")
+def test_the_report_and_the_junit_file_are_written(run, asked, tmp_path):
+    asked.returns = replace(results.different(), checkpoint="models/reviews")
     assert run("check", "--report", "page.html", "--junit", "found.xml").code == 1
     assert "models/reviews" in (tmp_path / "page.html").read_text("utf-8")
     assert "<testsuite" in (tmp_path / "found.xml").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""``diglot classify``: what goes in, what comes out, and what a bad row does."""
+"""``diglot classify``: its inputs, its outputs, and rows that cannot be classified."""
 
 import csv
 import io
@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from diglot import TextClassifier
 from diglot.cli import main
-from diglot.cli.stream import Progress
+from diglot.cli.progress import RowProgress
+from diglot.errors import InputError
 
 TEXTS = ["a b c", "x y", "q", "s s s s", "z a"]
 AWKWARD = ['say "a", b', "two\nlines\r\nof\rthem", "ü 日本 👍", "[bold]x[/bold] :smile:", "", " a "]
@@ -26,7 +27,7 @@ def classifier(spread):
 
 @pytest.fixture(scope="session")
 def expected(classifier):
-    """A function that gives a text's answer from the library."""
+    """A function that returns the library's answer for a text."""
 
     @cache
     def expected(text, pair=None, **options):
@@ -48,10 +49,10 @@ def check(records, texts, expected, numbers=None):
         assert record["score"] == pytest.approx(answer["score"], abs=1e-6)
 
 
-# What goes in
+# Inputs
 
 
-def test_the_checkpoint_tells_texts_apart(expected):
+def test_the_checkpoint_gives_different_labels(expected):
     assert len({expected(text)["label"] for text in TEXTS}) > 1
 
 
@@ -119,7 +120,10 @@ def test_pairs_of_texts(classify, expected, tmp_path):
 
     assert (result.code, result.err) == (0, "")
     records = lines_of(result.out)
-    assert [(one["text"], one["text_pair"]) for one in records] == [("a b", "c"), ("x", "y z")]
+    assert [(record["text"], record["text_pair"]) for record in records] == [
+        ("a b", "c"),
+        ("x", "y z"),
+    ]
     for record in records:
         answer = expected(record["text"], record["text_pair"])
         assert record["score"] == pytest.approx(answer["score"], abs=1e-6)
@@ -127,12 +131,12 @@ def test_pairs_of_texts(classify, expected, tmp_path):
 
 def test_rows_are_answered_one_by_one_at_a_batch_size_of_one(classify, monkeypatch):
     answered = []
-    # Unlike pytest's own, it holds back what is not flushed, as a pipe does.
+    # Unlike pytest's stream, it buffers output until it is flushed, as a pipe does.
     out = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(sys, "stdout", out)
 
     class Pipe(io.RawIOBase):
-        """Gives a line at a time, and notes how many answers there are by then."""
+        """Returns one line at a time, and records the number of answers so far."""
 
         lines = iter([b"a\n", b"b\n", b"c\n"])
 
@@ -150,7 +154,7 @@ def test_rows_are_answered_one_by_one_at_a_batch_size_of_one(classify, monkeypat
 
     assert result.code == 0
     answers = lines_of(out.buffer.getvalue().decode())
-    assert [one["text"] for one in answers] == ["a", "b", "c"]
+    assert [answer["text"] for answer in answers] == ["a", "b", "c"]
     assert answered[:4] == [0, 1, 2, 3]
 
 
@@ -158,7 +162,7 @@ def test_rows_are_answered_one_by_one_at_a_batch_size_of_one(classify, monkeypat
     ("name", "content"),
     [("a.txt", ""), ("a.csv", "text\n"), ("a.json", "[]"), ("a.jsonl", "\n\n")],
 )
-def test_nothing_to_classify_is_said(classify, tmp_path, name, content):
+def test_a_source_without_texts_is_reported(classify, tmp_path, name, content):
     file = tmp_path / name
     file.write_text(content)
     result = classify("-i", file)
@@ -196,7 +200,7 @@ def test_wrong_use_is_exit_code_2(run, arguments, words):
     assert words in plain
 
 
-def test_a_closed_standard_input_is_no_pipe(monkeypatch, capsys):
+def test_a_closed_standard_input_is_not_read(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(SystemExit) as ended:
         main(["classify"])
@@ -205,7 +209,7 @@ def test_a_closed_standard_input_is_no_pipe(monkeypatch, capsys):
     assert "a pipe to read from" in capsys.readouterr().err
 
 
-# What comes out
+# Outputs
 
 
 def test_top_k_ranks_labels(classify, expected, classifier):
@@ -214,9 +218,11 @@ def test_top_k_ranks_labels(classify, expected, classifier):
     )
 
     answers = expected("a b c", top_k=None)
-    assert [one["label"] for one in record["predictions"]] == [one["label"] for one in answers[:2]]
-    assert [one["score"] for one in whole["predictions"]] == pytest.approx(
-        [one["score"] for one in answers]
+    assert [result["label"] for result in record["predictions"]] == [
+        answer["label"] for answer in answers[:2]
+    ]
+    assert [result["score"] for result in whole["predictions"]] == pytest.approx(
+        [answer["score"] for answer in answers]
     )
     assert len(whole["predictions"]) == len(classifier.labels) == 3
     assert set(record) == {"line", "text", "predictions"}
@@ -238,13 +244,13 @@ def test_options_reach_the_classifier(classify, expected):
     assert exact != raw
 
 
-def test_labels_can_be_given(classify):
+def test_labels_can_be_named(classify):
     (record,) = lines_of(classify("a", "--labels", "x, y ,z", "-k", "all").out)
 
-    assert {one["label"] for one in record["predictions"]} == {"x", "y", "z"}
+    assert {result["label"] for result in record["predictions"]} == {"x", "y", "z"}
 
 
-def test_a_fresh_head_must_be_asked_for(run, save_tiny):
+def test_a_fresh_head_must_be_requested(run, save_tiny):
     model = save_tiny("BertModel")
     refused = run("classify", "a", "-m", model, "-b", "torch")
     assert refused.code == 1
@@ -253,7 +259,7 @@ def test_a_fresh_head_must_be_asked_for(run, save_tiny):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "json", "jsonl"])
-def test_what_is_written_can_be_read_back(classify, expected, tmp_path, suffix):
+def test_an_output_can_be_read_as_an_input(classify, expected, tmp_path, suffix):
     source = tmp_path / "source.json"
     source.write_text(json.dumps(AWKWARD))
     first, second = tmp_path / f"first.{suffix}", tmp_path / f"second.{suffix}"
@@ -287,7 +293,7 @@ def test_json_is_an_array(classify):
     assert [record["text"] for record in records] == ["a", "b"]
 
 
-def test_a_table_is_for_terminals(classify, monkeypatch, expected):
+def test_a_terminal_gets_a_table(classify, monkeypatch, expected):
     shown = classify("a b", "-f", "table").out
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -305,33 +311,35 @@ def test_a_table_is_for_terminals(classify, monkeypatch, expected):
         ("-", "stderr", True),
         ("a.csv", "stderr", True),
         ("a.csv", "stdout stderr", True),
-        # It would stand among the answers.
+        # The bar would be printed between the answers.
         (None, "stdout stderr", False),
         ("-", "stdout stderr", False),
-        # Nobody would see it.
+        # Standard error is no terminal.
         (None, "", False),
         ("a.csv", "stdout", False),
     ],
 )
-def test_the_progress_bar_keeps_out_of_the_way(classify, monkeypatch, output, terminals, shown):
+def test_the_progress_bar_is_shown_on_a_terminal_without_answers(
+    classify, monkeypatch, output, terminals, shown
+):
     seen = []
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(getattr(sys, name), "isatty", lambda name=name: name in terminals)
     monkeypatch.setattr(
-        "diglot.cli.classify.Progress",
-        lambda *given, shown: seen.append(shown) or Progress(*given, shown=False),
+        "diglot.cli.classify.RowProgress",
+        lambda console, shown: seen.append(shown) or RowProgress(console, shown=False),
     )
     assert classify("a", *(["-o", output] if output else [])).code == 0
     assert seen == [shown]
 
 
-# What a bad row does
+# Rows that cannot be classified
 
 
 BAD = '{"text": "a"}\n{"text": 1}\nnot json\n{"text": "\\ud800"}\n{"text": "b"}\n'
 
 
-def test_the_first_bad_row_ends_it_and_leaves_the_output_whole(classify, tmp_path):
+def test_the_first_bad_row_is_an_error_and_does_not_change_the_output(classify, tmp_path):
     source, output = tmp_path / "a.jsonl", tmp_path / "b.csv"
     source.write_text(BAD)
     output.write_text("as it was")
@@ -339,13 +347,13 @@ def test_the_first_bad_row_ends_it_and_leaves_the_output_whole(classify, tmp_pat
 
     assert (result.code, result.out) == (1, "")
     assert result.err == (
-        f"diglot: {source}:2: has 1 as 'text', not a text (--on-error skip leaves such rows out)\n"
+        f"diglot: {source}:2: has 1 as 'text', not a text (--on-error skip skips such rows)\n"
     )
     assert output.read_text() == "as it was"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl", "b.csv"]
 
 
-def test_a_late_bad_row_leaves_the_output_whole(classify, tmp_path):
+def test_a_late_bad_row_does_not_change_the_output(classify, tmp_path):
     source, output = tmp_path / "a.jsonl", tmp_path / "b.csv"
     source.write_text('{"text": "a"}\n' * 30 + '{"text": "\\ud800"}\n')
     output.write_text("as it was")
@@ -358,7 +366,7 @@ def test_a_late_bad_row_leaves_the_output_whole(classify, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["1", "32"])
-def test_bad_rows_can_be_left_out_and_the_rest_stays(classify, expected, tmp_path, size):
+def test_bad_rows_can_be_skipped(classify, expected, tmp_path, size):
     source, output = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     source.write_text(BAD)
     result = classify("-i", source, "-o", output, "--on-error", "skip", "--batch-size", size)
@@ -368,22 +376,47 @@ def test_bad_rows_can_be_left_out_and_the_rest_stays(classify, expected, tmp_pat
     assert first == f"{source}:2: has 1 as 'text', not a text"
     assert second == f"{source}:3: is not valid JSON: Expecting value at column 1"
     assert third.startswith(f"{source}:4: the input holds a lone surrogate")
-    assert count == "left out 3 of 5 rows"
+    assert count == "skipped 3 of 5 rows"
     check(lines_of(output.read_text()), ["a", "b"], expected, [1, 5])
 
 
-def test_an_argument_that_is_no_text_is_named_by_its_place(classify):
+def test_an_argument_that_is_no_text_is_named_by_its_number(classify):
     result = classify("a", "b\udcff")
 
     assert result.code == 1
     assert "TEXT 2: the input holds a lone surrogate, U+DCFF" in result.err
 
 
-def test_bad_rows_alone_are_left_out_too(classify):
-    result = classify("--on-error", "skip", stdin=b"\xff\n\xff\n")
+@pytest.mark.parametrize("row", ["\udcff", '{"text": "\\ud800"}'])
+def test_no_answer_at_all_is_an_error_and_does_not_change_the_output(classify, tmp_path, row):
+    source, output = tmp_path / "a.jsonl", tmp_path / "b.json"
+    source.write_bytes(f"{row}\n{row}\n".encode("utf-8", "surrogateescape"))
+    output.write_text("as it was")
+    result = classify("--on-error", "skip", "-i", source, "-o", output)
 
-    assert (result.code, result.out) == (0, "")
-    assert result.err.splitlines()[-1] == "left out 2 of 2 rows"
+    assert (result.code, result.out) == (1, "")
+    first, second, last = result.err.splitlines()
+    assert first.startswith(f"{source}:1: ")
+    assert second.startswith(f"{source}:2: ")
+    assert last.startswith("diglot: none of the 2 rows could be classified;")
+    assert output.read_text() == "as it was"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(InputError, SystemExit), (ZeroDivisionError, ZeroDivisionError)]
+)
+def test_a_model_that_fails_on_every_row_is_an_error(classify, spread, monkeypatch, error, raised):
+    """Even with skipped rows: a defect is raised, and a refusal of all rows exits with 1."""
+
+    def fail(*_, **__):
+        raise error("broken")
+
+    monkeypatch.setattr("diglot.backends.torch.TorchBackend.run", fail)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\n")))
+    with pytest.raises(raised) as ended:
+        main(["classify", "-m", str(spread), "-b", "torch", "--on-error", "skip"])
+
+    assert raised is not SystemExit or ended.value.code == 1
 
 
 def test_messages_about_rows_hold_no_control_characters(classify):
@@ -393,14 +426,14 @@ def test_messages_about_rows_hold_no_control_characters(classify):
     assert "[2J" in result.err
 
 
-# Where it is written
+# The output file
 
 
-def test_an_output_is_made_with_its_folders(classify, tmp_path):
+def test_the_folders_of_an_output_are_created(classify, tmp_path):
     output = tmp_path / "new" / "deep" / "a.jsonl"
 
     assert classify("a", "-o", output).code == 0
-    assert [one["text"] for one in lines_of(output.read_text())] == ["a"]
+    assert [record["text"] for record in lines_of(output.read_text())] == ["a"]
 
 
 def test_the_input_may_be_the_output(classify, tmp_path):
@@ -425,6 +458,6 @@ def test_an_output_that_cannot_be_written_is_an_error(classify, tmp_path, name):
     assert len(result.err.splitlines()) == 1
 
 
-def test_a_device_is_written_to_and_stays(classify):
+def test_a_device_is_not_replaced(classify):
     assert classify("a", "-o", "/dev/null", "-f", "csv").code == 0
     assert Path("/dev/null").is_char_device()

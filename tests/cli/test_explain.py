@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from diglot import TextClassifier, backends
+from diglot import TextClassifier, extras
 from diglot.cli import loading
 
 TEXTS = ("a b c", "x [bold]y")
@@ -42,16 +42,19 @@ def test_both_frameworks_side_by_side(run, spread):
     result = run("explain", *TEXTS, "-m", spread, "-b", "both", "-f", "json")
 
     assert (result.code, result.err) == (0, "")
-    found = json.loads(result.out)
-    assert [one["backend"] for one in found["explanations"]] == ["torch", "tensorflow"]
-    differences = found["differences"]
+    result_json = json.loads(result.out)
+    assert [explanation["backend"] for explanation in result_json["explanations"]] == [
+        "torch",
+        "tensorflow",
+    ]
+    differences = result_json["differences"]
     assert set(differences["identical"]) == {"input_ids", "attention_mask", "token_type_ids"}
     assert all(differences["identical"].values())
     assert differences["same_labels"] == [True, True]
     assert 0 < max(layer["largest"] for layer in differences["hidden_states"]) < 1e-4
 
 
-def test_a_head_that_is_made_up_is_the_same_in_both(run, headless):
+def test_a_fresh_head_is_the_same_in_both(run, headless):
     options = ("-m", headless, "--labels", "a,b", "--fresh-head")
     result = run("explain", *TEXTS, *options, "-b", "both", "-f", "json")
 
@@ -65,20 +68,18 @@ def test_options_reach_the_classifier(run, spread):
         *("--max-length", "4", "--labels", "x,y,z", "--precision", "float64", "--device", "cpu"),
     )
 
-    found = json.loads(result.out)
-    assert found["labels"] == ["x", "y", "z"]
-    assert found["shapes"]["input_ids"] == [1, 4]
+    result_json = json.loads(result.out)
+    assert result_json["labels"] == ["x", "y", "z"]
+    assert result_json["shapes"]["input_ids"] == [1, 4]
 
 
 def test_a_text_is_needed(run):
     assert run("explain").code == 2
 
 
-def test_both_frameworks_must_be_there_before_either_is_loaded(run, spread, monkeypatch):
-    monkeypatch.setattr(
-        backends, "missing", lambda kind: ["keras"] if kind.name == "tensorflow" else []
-    )
-    monkeypatch.setattr(loading, "load", lambda *_, **__: pytest.fail("one is loaded"))
+def test_both_frameworks_must_be_installed_before_either_is_loaded(run, spread, monkeypatch):
+    monkeypatch.setattr(extras, "missing", lambda *names: ["keras"] if "keras" in names else [])
+    monkeypatch.setattr(loading, "load", lambda *_, **__: pytest.fail("a backend is loaded"))
     result = run("explain", "a", "-m", spread, "-b", "both")
 
     assert (result.code, result.out) == (1, "")

@@ -1,4 +1,4 @@
-"""What all commands share: help, version, errors and how a run ends."""
+"""The behaviour that all commands share: help, version, errors and exit codes."""
 
 import contextlib
 import io
@@ -9,8 +9,10 @@ import sys
 import pytest
 
 import diglot
+from diglot import settings
 from diglot.cli import loading, main
 from diglot.errors import DiglotError
+from diglot.quiet import standard_error_muted
 
 COMMAND = [sys.executable, "-m", "diglot"]
 
@@ -27,7 +29,7 @@ COMMAND = [sys.executable, "-m", "diglot"]
                 *("--format", "--column", "--pair-column", "--precision", "--device"),
                 *("--batch-size", "--function", "--max-length", "--on-error", "--labels"),
                 *("--fresh-head", "--input-format", "--trust-remote-code"),
-                *("end with exit code 0", "A table cuts long texts", "table on a terminal"),
+                *("ends with exit code 0", "A table cuts long texts", "table on a terminal"),
             ],
         ),
         (["explain", "--help"], ["NAME|both", "--max-length"]),
@@ -35,7 +37,7 @@ COMMAND = [sys.executable, "-m", "diglot"]
         (["info", "--help"], ["--model", "No framework is loaded"]),
     ],
 )
-def test_help_names_what_there_is(run, arguments, words):
+def test_help_names_commands_and_options(run, arguments, words):
     result = run(*arguments)
 
     assert (result.code, result.err) == (0, "")
@@ -79,7 +81,7 @@ def test_the_traceback_can_be_shown(run, monkeypatch, first):
     assert "diglot.errors.DiglotError: the outer one" in rest
 
 
-def test_an_error_of_the_system_is_one_message_too(run, monkeypatch):
+def test_an_error_of_the_operating_system_is_one_message_too(run, monkeypatch):
     def fail(**_):
         raise OSError(28, "No space left on device")
 
@@ -105,13 +107,13 @@ def test_an_interrupt_is_quiet(run, monkeypatch):
 
 
 @pytest.mark.parametrize("layout", ["table", "json"])
-def test_a_reader_that_goes_away_is_no_error(layout):
+def test_a_closed_pipe_is_no_error(layout):
     reading, writing = os.pipe()
     os.close(reading)
     try:
         done = subprocess.run(
             [*COMMAND, "config", "--format", layout],
-            # Python flushes once more at its end only what it has held back.
+            # Python flushes buffered output at its end.
             env={**os.environ, "PYTHONUNBUFFERED": ""},
             stdout=writing,
             stderr=subprocess.PIPE,
@@ -124,9 +126,9 @@ def test_a_reader_that_goes_away_is_no_error(layout):
     assert (done.returncode, done.stderr) == (141, "")
 
 
-def test_what_is_still_to_be_flushed_counts_as_output(monkeypatch, tmp_path):
+def test_a_pipe_that_closes_before_the_last_flush_is_no_error(monkeypatch, tmp_path):
     class Gone(io.StringIO):
-        """A pipe that nobody reads any more, which shows when it is flushed."""
+        """A closed pipe, which raises when it is flushed."""
 
         def flush(self):
             raise BrokenPipeError
@@ -164,7 +166,7 @@ def test_a_terminal_that_lacks_a_character_gets_an_escape(run, tmp_path, monkeyp
     assert "\\u65e5\\u672c" in run("config", "--format", "json").out
 
 
-def test_a_stream_that_has_no_encoding_is_written_to_as_it_is():
+def test_a_stream_without_an_encoding_is_not_reconfigured():
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream), pytest.raises(SystemExit) as ended:
         main(["--version"])
@@ -185,7 +187,7 @@ def test_closed_streams_are_no_error():
 
 def test_downloads_show_no_bar_in_a_pipe(run, monkeypatch):
     def bars(terminal):
-        # Set and unset, so that it is taken back after the test.
+        # Set and unset, so that it is restored after the test.
         monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "")
         monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS")
         monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
@@ -196,16 +198,23 @@ def test_downloads_show_no_bar_in_a_pipe(run, monkeypatch):
     assert not bars(terminal=False)
 
 
-def test_both_frameworks_are_quiet(tiny):
-    """Each says something of its own where nobody asks it not to."""
-    silent = {"TF_CPP_MIN_LOG_LEVEL", "TRANSFORMERS_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"}
-    done = subprocess.run(
-        [*COMMAND, "explain", "a b", "-m", str(tiny), "--backend", "both"],
+QUIET = {"TF_CPP_MIN_LOG_LEVEL", "TRANSFORMERS_VERBOSITY", "HF_HUB_DISABLE_PROGRESS_BARS"}
+
+
+def run_in_a_process(*arguments, **variables):
+    environment = {name: value for name, value in os.environ.items() if name not in QUIET}
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={name: value for name, value in os.environ.items() if name not in silent},
+        env=environment | variables,
         check=False,
     )
+
+
+def test_both_frameworks_are_quiet(tiny):
+    """Each prints messages of its own by default."""
+    done = run_in_a_process("explain", "a b", "-m", tiny, "--backend", "both")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert " ".join(done.stdout.split()).startswith(f"{tiny} in torch and {tiny} in tensorflow 1.")
@@ -213,11 +222,92 @@ def test_both_frameworks_are_quiet(tiny):
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 
-# What native code writes to standard error while TensorFlow is imported
+def test_tensorflow_is_quiet_if_its_own_variable_asks_for_it(tiny):
+    command = ("classify", "a b", "-m", tiny, "--backend", "tensorflow")
+    done = run_in_a_process(*command, TF_CPP_MIN_LOG_LEVEL="3")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("level", "muted"), [(None, True), ("3", True), ("2", True), ("1", False), ("0", False)]
+)
+def test_tensorflow_is_muted_unless_its_own_variable_asks_for_messages(monkeypatch, level, muted):
+    calls = []
+    monkeypatch.setattr(
+        loading, "standard_error_muted", lambda: calls.append(level) or contextlib.nullcontext()
+    )
+    # Set first, so that it is restored after the test.
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level or "")
+    if level is None:
+        monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL")
+    loading.import_tensorflow()
+
+    assert bool(calls) == muted
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == (level or "3")
+
+
+# The settings
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The calls of ``settings.load``."""
+    calls = []
+    load = settings.load
+
+    def count(**arguments):
+        calls.append(arguments)
+        return load(**arguments)
+
+    monkeypatch.setattr(settings, "load", count)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["config"],
+        ["info"],
+        ["classify", "a"],
+        ["classify", "a", "--device", "cpu", "--batch-size", "1"],
+        ["explain", "a", "--backend", "both"],
+        ["trace", "--text", "a"],
+    ],
+)
+def test_a_command_reads_the_settings_once(run, loads, tiny, monkeypatch, command):
+    monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
+
+    assert run(*command).code == 0
+    assert len(loads) == 1
+
+
+def test_check_record_and_export_read_the_settings_once(run, loads, tiny, monkeypatch):
+    monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
+    called = []
+    for function in (
+        "diglot.parity.checks.check",
+        "diglot.parity.ledger.record",
+        "diglot.serving.exports.export",
+    ):
+
+        def stop(checkpoint, *_, **__):
+            called.append(checkpoint)
+            raise DiglotError("stopped")
+
+        monkeypatch.setattr(function, stop)
+    for command in (["check"], ["record", "--to", "a.ledger"], ["export"]):
+        run(*command)
+
+    assert called == [str(tiny)] * 3
+    assert len(loads) == 3
+
+
+# Messages of native code on standard error
 
 
 def test_native_messages_are_kept_from_standard_error(capfd):
-    with loading._muted():
+    with standard_error_muted():
         os.write(2, b"chatter")
         print("from Python", file=sys.__stdout__)
     os.write(2, b"after")
@@ -227,7 +317,7 @@ def test_native_messages_are_kept_from_standard_error(capfd):
 
 def test_native_messages_are_shown_after_a_failure(capfd):
     def fail():
-        with loading._muted():
+        with standard_error_muted():
             os.write(2, b"the reason")
             raise ImportError
 
@@ -241,15 +331,7 @@ def test_a_closed_standard_error_stays_closed(monkeypatch):
     def closed(_):
         raise OSError(9, "Bad file descriptor")
 
-    monkeypatch.setattr("diglot.cli.loading.os.dup", closed)
-    with loading._muted():
+    monkeypatch.setattr("diglot.quiet.os.dup", closed)
+    with standard_error_muted():
         done = True
     assert done
-
-
-def test_whoever_asks_tensorflow_to_speak_hears_it(monkeypatch):
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
-    monkeypatch.setattr(loading, "_muted", lambda: pytest.fail("it is muted"))
-    loading.import_tensorflow()
-
-    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"

@@ -1,4 +1,4 @@
-"""Formats of answers, and tables that a terminal shows as they are meant."""
+"""Formats of answers and of facts."""
 
 import csv
 import io
@@ -19,12 +19,19 @@ def prediction(label="GOOD", score=0.25):
     return {"label": label, "score": score}
 
 
-def rendered(layout, windows, *, ranked=False, pairs=False):
+def writer(layout, stream, *, columns=("label", "score"), labels=("GOOD",), **options):
+    defaults = {"ranked": False, "pairs": False}
+    return rendering.writer(
+        layout, stream, columns=columns, labels=labels, **{**defaults, **options}
+    )
+
+
+def rendered(layout, answers, **options):
     stream = io.StringIO()
-    writer = rendering.writer(layout, stream, ranked=ranked, pairs=pairs)
-    for window in windows:
-        writer.write(iter(window))
-    writer.finish()
+    layout_writer = writer(layout, stream, **options)
+    for answer in answers:
+        layout_writer.write(answer)
+    layout_writer.finish()
     return stream.getvalue()
 
 
@@ -37,41 +44,46 @@ def _narrow(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_json_lines_have_a_line_each_at_once():
+def test_each_json_line_is_written_at_once():
     stream = io.StringIO()
-    writer = rendering.writer(Format.JSONL, stream, ranked=False, pairs=False)
-    writer.write(answers("a\n", "ü"))
-    assert stream.getvalue() == (
-        '{"line": 1, "text": "a\\n", "label": "GOOD", "score": 0.25}\n'
-        '{"line": 2, "text": "ü", "label": "GOOD", "score": 0.25}\n'
-    )
-    writer.finish()
-    assert stream.getvalue().count("\n") == 2
+    lines = writer(Format.JSONL, stream)
+    first, second = answers("a\n", "ü")
+    lines.write(first)
+    expected = '{"line": 1, "text": "a\\n", "label": "GOOD", "score": 0.25}\n'
+    assert stream.getvalue() == expected
+    lines.write(second)
+    expected += '{"line": 2, "text": "ü", "label": "GOOD", "score": 0.25}\n'
+    assert stream.getvalue() == expected
+    lines.finish()
+    assert stream.getvalue() == expected
 
 
-def test_json_is_one_array_however_it_comes():
-    parts = answers("a", "b", "c")
-    whole = rendered(Format.JSON, [parts])
+def test_json_is_one_array():
+    records = json.loads(rendered(Format.JSON, answers("a", "b", "c")))
 
-    assert whole == rendered(Format.JSON, [parts[:1], [], parts[1:]])
-    assert [one["text"] for one in json.loads(whole)] == ["a", "b", "c"]
-    assert rendered(Format.JSON, []) == rendered(Format.JSON, [[]]) == "[]\n"
+    assert [record["text"] for record in records] == ["a", "b", "c"]
+    assert rendered(Format.JSON, []) == "[]\n"
 
 
-def test_json_writes_what_is_not_finite_as_text():
+def test_json_writes_numbers_that_are_not_finite_as_texts():
     scores = [float("nan"), float("inf"), float("-inf"), 0.0]
     ranking = Answer(1, ["a", "b"], [prediction(score=score) for score in scores])
-    (record,) = json.loads(rendered(Format.JSON, [[ranking]], ranked=True, pairs=True))
+    (record,) = json.loads(rendered(Format.JSON, [ranking], ranked=True, pairs=True))
 
-    assert [one["score"] for one in record["predictions"]] == ["NaN", "Infinity", "-Infinity", 0.0]
+    assert [result["score"] for result in record["predictions"]] == [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        0.0,
+    ]
     assert (record["text"], record["text_pair"]) == ("a", "b")
     assert "label" not in record
 
 
 @given(texts=st.lists(st.tuples(TEXTS, TEXTS)), label=TEXTS)
 def test_csv_is_read_back_as_it_was(texts, label):
-    given = [Answer(line, pair, [prediction(label)]) for line, pair in enumerate(texts, 1)]
-    content = rendered(Format.CSV, [given[:1], given[1:]], pairs=True)
+    pairs = [Answer(line, pair, [prediction(label)]) for line, pair in enumerate(texts, 1)]
+    content = rendered(Format.CSV, pairs, pairs=True)
 
     assert list(csv.reader(io.StringIO(content, newline=""), strict=True)) == [
         ["line", "text", "text_pair", "label", "score"],
@@ -82,13 +94,13 @@ def test_csv_is_read_back_as_it_was(texts, label):
 def test_csv_gives_every_label_of_a_ranking_a_record():
     ranking = Answer(3, ["a"], [prediction("x", 0.75), prediction("y")])
 
-    assert rendered(Format.CSV, [[ranking]], ranked=True) == (
+    assert rendered(Format.CSV, [ranking], ranked=True) == (
         'line,text,rank,label,score\n3,"a",1,"x",0.75\n3,"a",2,"y",0.25\n'
     )
 
 
 def test_a_table_shows_markup_and_control_characters_as_text():
-    out = rendered(Format.TABLE, [answers("[bold]x[/bold] :smile: [/]\x1b[31m\n\u202e\xa0z")])
+    out = rendered(Format.TABLE, answers("[bold]x[/bold] :smile: [/]\x1b[31m\n\u202e\xa0z"))
 
     assert "[bold]x[/bold] :smile: [/]\\x1b[31m\\n\\u202e\xa0z" in out
 
@@ -99,7 +111,7 @@ def test_a_table_shows_markup_and_control_characters_as_text():
     score=st.floats(),
 )
 def test_a_table_fits_80_columns_with_a_line_for_each_text(texts, label, score):
-    out = rendered(Format.TABLE, [answers(*texts, label=label, score=score)])
+    out = rendered(Format.TABLE, answers(*texts, label=label, score=score), labels=[label])
 
     lines = out.split("\n")
     assert len(lines) == 1 + len(texts) + 1
@@ -109,8 +121,8 @@ def test_a_table_fits_80_columns_with_a_line_for_each_text(texts, label, score):
 
 def test_a_table_has_room_for_every_score():
     scores = [0.5, 1.0, -12.34567, 9998.5, -10000.0, 1e300, float("nan"), float("-inf")]
-    given = [Answer(1, ["a"], [prediction(score=score)]) for score in scores]
-    lines = rendered(Format.TABLE, [given]).splitlines()[1:]
+    rows = [Answer(1, ["a"], [prediction(score=score)]) for score in scores]
+    lines = rendered(Format.TABLE, rows).splitlines()[1:]
 
     assert [line.split()[2] for line in lines] == [
         *("0.5000", "1.0000", "-12.3457", "9998.5000"),
@@ -119,8 +131,8 @@ def test_a_table_has_room_for_every_score():
 
 
 def test_a_table_cuts_long_texts_and_folds_long_labels():
-    given = answers("word " * 50, label="a" * 30)
-    header, first, second = rendered(Format.TABLE, [given]).splitlines()
+    rows = answers("word " * 50, label="a" * 30)
+    header, first, second = rendered(Format.TABLE, rows, labels=["a" * 30]).splitlines()
 
     assert header.split() == ["line", "label", "score", "text"]
     assert first.split()[:4] == ["1", "a" * 24, "0.2500", "word"]
@@ -131,7 +143,7 @@ def test_a_table_cuts_long_texts_and_folds_long_labels():
 
 def test_a_table_has_one_header_and_names_each_row_once():
     ranking = Answer(7, ["a", "b"], [prediction("x", 0.75), prediction("y")])
-    lines = rendered(Format.TABLE, [[ranking], [ranking]], ranked=True, pairs=True).splitlines()
+    lines = rendered(Format.TABLE, [ranking, ranking], ranked=True, pairs=True).splitlines()
 
     assert [line.split() for line in lines] == [
         ["line", "label", "score", "text"],
@@ -140,6 +152,34 @@ def test_a_table_has_one_header_and_names_each_row_once():
         ["7", "x", "0.7500", "a", "|", "b"],
         ["y", "0.2500"],
     ]
+
+
+def test_the_columns_of_a_table_do_not_move():
+    """The labels of the classifier set the width, not the label of a row."""
+    rows = [Answer(1, ["a"], [prediction("x")]), Answer(2, ["a"], [prediction("x" * 20)])]
+    lines = rendered(Format.TABLE, rows, labels=["x", "x" * 20]).splitlines()
+
+    assert len({line.rstrip().rindex("a") for line in lines[1:]}) == 1
+
+
+def test_the_columns_come_from_the_head():
+    result = {"word": "Ada", "start": 3, "score": 0.5}
+    options = {"columns": ("word", "score", "start"), "labels": ("PER",)}
+    answer = Answer(1, ["I, Ada"], [result])
+
+    assert rendered(Format.CSV, [answer], **options) == (
+        'line,text,word,score,start\n1,"I, Ada","Ada",0.5,3\n'
+    )
+    assert list(json.loads(rendered(Format.JSONL, [answer], **options)).items()) == [
+        ("line", 1),
+        ("text", "I, Ada"),
+        ("word", "Ada"),
+        ("score", 0.5),
+        ("start", 3),
+    ]
+    header, row = rendered(Format.TABLE, [answer], **options).splitlines()
+    assert header.split() == ["line", "word", "score", "start", "text"]
+    assert row.split() == ["1", "Ada", "0.5000", "3", "I,", "Ada"]
 
 
 def test_facts_are_folded_and_not_cut():

@@ -1,9 +1,10 @@
-"""Reading rows: every format, and every way in which one row or a whole file can be wrong."""
+"""Reading rows: every format, and every fault of a row and of a whole file."""
 
 import csv
 import gc
 import io
 import json
+import re
 import sys
 
 import pyarrow
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from diglot.cli import rows
-from diglot.cli.rows import Columns, Fault, Kind, Row, array
-from diglot.errors import InputError
+from diglot.cli.rows import Columns, Fault, Kind, Row, json_array
+from diglot.errors import BackendNotInstalledError, InputError
 
 
 def read(file, kind=None, *, text=None, pair=None):
@@ -60,7 +61,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_text(tmp_path, name):
     ]
 
 
-def test_a_line_that_is_not_utf8_costs_that_line(tmp_path):
+def test_a_line_that_is_not_utf8_is_the_only_fault(tmp_path):
     first, bad, last = read(written(tmp_path, "reviews.txt", b"a\nca\xffe\nb"))
 
     assert (first, last) == (Row(1, "a"), Row(3, "b"))
@@ -83,7 +84,7 @@ def test_plain_text_has_no_columns(tmp_path, columns, option):
 # CSV and TSV
 
 
-def test_csv_keeps_what_quotes_protect(tmp_path):
+def test_quoted_csv_cells_may_hold_delimiters_and_line_ends(tmp_path):
     file = written(tmp_path, "a.csv", 'id,text\n1,"a, ""b""\nc"\n\n2,"d\r\ne"\n3, f \n4,""\n')
 
     assert read(file) == [
@@ -134,7 +135,7 @@ def test_rows_with_a_wrong_number_of_cells_are_faults(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ['"b', '"b" c', '"b"x'])
-def test_a_broken_quotation_costs_its_line_and_not_those_that_follow(tmp_path, broken):
+def test_a_broken_quotation_is_a_fault_of_its_line_only(tmp_path, broken):
     file = written(tmp_path, "a.csv", f'text\na\n{broken}\nc\n"d\ne"\nf\n')
 
     first, bad, *rest = read(file)
@@ -147,15 +148,15 @@ def test_a_broken_quotation_costs_its_line_and_not_those_that_follow(tmp_path, b
 
 def test_an_unending_quotation_does_not_swallow_the_file(tmp_path):
     lines = "x" * 99 + "\n"
-    found = read(written(tmp_path, "a.csv", 'text\n"open\n' + lines * 3000))
+    result = read(written(tmp_path, "a.csv", 'text\n"open\n' + lines * 3000))
 
-    assert [row.line for row in found] == list(range(2, 3003))
-    assert [row for row in found if isinstance(row, Fault)] == [
+    assert [row.line for row in result] == list(range(2, 3003))
+    assert [row for row in result if isinstance(row, Fault)] == [
         Fault(2, "is not valid CSV: field larger than field limit (131072)")
     ]
 
 
-def test_a_csv_cell_that_is_not_utf8_costs_its_row_if_it_is_read(tmp_path):
+def test_a_csv_cell_that_is_not_utf8_is_a_fault_if_it_is_read(tmp_path):
     file = written(tmp_path, "a.csv", b"id,text\n1,\xe9\n\xe9,b\n")
 
     bad, good = read(file)
@@ -164,7 +165,7 @@ def test_a_csv_cell_that_is_not_utf8_costs_its_row_if_it_is_read(tmp_path):
     assert "byte 0xe9" in bad.reason
 
 
-def test_tsv_takes_quotation_marks_as_they_are(tmp_path):
+def test_quotation_marks_have_no_meaning_in_tsv(tmp_path):
     file = written(tmp_path, "a.tsv", 'sentence\tlabel\n"a\t1\nb, "c" d\t0\n')
 
     assert read(file) == [Row(2, '"a'), Row(3, 'b, "c" d')]
@@ -180,7 +181,7 @@ def test_json_lines_hold_objects_or_texts(tmp_path):
     assert read(file) == [Row(1, "a"), Row(3, "bü\n"), Row(4, "")]
 
 
-def test_pairs_come_from_objects_alone(tmp_path):
+def test_pairs_come_only_from_objects(tmp_path):
     file = written(tmp_path, "a.ndjson", '{"a": "x", "b": "y"}\n"z"\n{"a": "x", "b": null}\n')
 
     good, bare, null = read(file, text="a", pair="b")
@@ -218,7 +219,7 @@ def test_each_bad_json_line_is_a_fault_of_its_own(tmp_path):
     assert reasons[7].startswith("is not UTF-8 (byte 0xff at position 10)")
 
 
-def test_the_key_is_settled_by_the_first_good_object(tmp_path):
+def test_the_first_good_object_determines_the_key(tmp_path):
     file = written(tmp_path, "a.jsonl", '{"id": 1}\n{"review": "a"}\n{"id": "b"}\n{"x": 1, "y": 2}')
 
     number, good, other, unlike = read(file)
@@ -282,7 +283,7 @@ def test_an_element_that_is_not_utf8_is_a_fault(tmp_path):
         ("{}", "begins with '{'"),
         ('["a"', "found the end of the file"),
         ('["a" "b"]', "found '\"'"),
-        ('["a"]]', "']' stands after the array's end"),
+        ('["a"]]', "there is ']' after the array's end"),
         ('["a",\n]', ":2: the element that begins here"),
         ('["a', "Unterminated string"),
         ("[" * 100_000, "recursion"),
@@ -292,13 +293,13 @@ def test_a_broken_array_ends_the_reading(tmp_path, content, word):
     refused(written(tmp_path, "a.json", content), word)
 
 
-def test_an_array_is_not_read_on_for_ever_in_search_of_an_elements_end(monkeypatch):
-    monkeypatch.setattr(array, "_LARGEST_ELEMENT", 1000)
-    monkeypatch.setattr(array, "_CHUNK", 100)
+def test_an_element_without_an_end_is_not_read_to_the_end_of_the_file(monkeypatch):
+    monkeypatch.setattr(json_array, "_LARGEST_ELEMENT", 1000)
+    monkeypatch.setattr(json_array, "_CHUNK", 100)
     stream = io.StringIO('["' + "x" * 100_000)
 
     with pytest.raises(InputError, match="not valid JSON"):
-        list(array.elements(stream, "a.json"))
+        list(json_array.elements(stream, "a.json"))
     assert stream.tell() < 3000
 
 
@@ -315,17 +316,17 @@ def test_an_array_is_not_read_on_for_ever_in_search_of_an_elements_end(monkeypat
     ascii_only=st.booleans(),
 )
 @example(values=[0.5, -12e-300, "a"], chunk=1, indent=None, ascii_only=False)
-def test_arrays_are_read_as_json_reads_them_however_they_are_cut(values, chunk, indent, ascii_only):
+def test_arrays_are_read_as_json_reads_them_for_every_chunk_size(values, chunk, indent, ascii_only):
     content = json.dumps(values, indent=indent, ensure_ascii=ascii_only)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(array, "_CHUNK", chunk)
-        found = list(array.elements(io.StringIO(content), "a.json"))
+        patch.setattr(json_array, "_CHUNK", chunk)
+        result = list(json_array.elements(io.StringIO(content), "a.json"))
 
-    assert [element.value for element in found] == values
-    assert [json.loads(element.written) for element in found] == values
+    assert [element.value for element in result] == values
+    assert [json.loads(element.written) for element in result] == values
     lines = content.split("\n")
-    for element in found:
+    for element in result:
         assert element.written.split("\n")[0] in lines[element.line - 1]
 
 
@@ -344,7 +345,7 @@ def test_parquet_rows_are_numbered_and_null_is_a_fault(tmp_path):
 
     *good, bad = read(file)
     assert good == [Row(number, text) for number, text in enumerate(texts, 1)]
-    assert bad == Fault(2501, "has no text as 'sentence', but null")
+    assert bad == Fault(2501, "has null in the column 'sentence', not a text")
 
 
 def test_parquet_texts_may_be_large_or_dictionaries_and_pairs(tmp_path):
@@ -357,7 +358,7 @@ def test_parquet_texts_may_be_large_or_dictionaries_and_pairs(tmp_path):
     assert read(file, pair="other") == [Row(1, "a", "x"), Row(2, "b", "x")]
 
 
-def test_a_parquet_text_that_is_not_utf8_costs_its_row(tmp_path):
+def test_a_parquet_text_that_is_not_utf8_is_a_fault(tmp_path):
     broken = pyarrow.array([b"a", b"\xff", b"b"], pyarrow.binary()).view(pyarrow.string())
 
     first, bad, last = read(table(tmp_path, text=broken))
@@ -378,20 +379,22 @@ def test_damaged_parquet_is_refused(tmp_path):
     content = bytearray(file.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 5000] = b"\xff" * 5000
     file.write_bytes(content)
-    assert "cannot be read on" in refused(file)
+    assert re.search(r":\d+: cannot be read as Parquet", refused(file))
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     file = table(tmp_path, text=["a"])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    refused(file, "python -m pip install 'diglot[parquet]'")
+    with pytest.raises(BackendNotInstalledError, match=re.escape("'diglot[parquet]'")) as error:
+        read(file)
+    assert str(file) in str(error.value)
 
 
 # Files
 
 
-def test_what_cannot_be_opened_is_refused(tmp_path):
+def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
     refused(tmp_path / "none.csv", "No such file")
     refused(tmp_path, "Is a directory")
 
@@ -407,9 +410,9 @@ def test_standard_input_is_text_unless_another_format_is_named(monkeypatch):
     def piped(content, kind=None):
         stream = io.BytesIO(content)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
-        found = read("-", kind)
+        result = read("-", kind)
         assert not stream.closed
-        return found
+        return result
 
     assert piped(b"text,b\n") == [Row(1, "text,b")]
     assert piped(b"text,b\nx,y\n", Kind.CSV) == [Row(2, "x")]
@@ -425,12 +428,12 @@ def test_reading_may_end_before_the_file_does(tmp_path, monkeypatch, name):
     with rows.opened("-" if name == "-" else str(tmp_path / name), None, Columns()) as source:
         assert next(source.rows) == Row(1, "a")
 
-    # A generator that fails to close would be reported now, and be an error.
+    # A generator that fails to close is reported now, as an error of this test.
     del source
     gc.collect()
 
 
-def test_how_far_a_file_is_read_can_be_told(tmp_path):
+def test_a_source_reports_its_size_and_the_bytes_read(tmp_path):
     content = "text\n" + "a b c\n" * 20_000
     with rows.opened(str(written(tmp_path, "a.csv", content)), None, Columns()) as source:
         assert source.size == len(content)
@@ -445,7 +448,7 @@ def test_how_far_a_file_is_read_can_be_told(tmp_path):
 
 
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
-def test_what_pythons_csv_writes_is_read_back(tmp_path_factory, texts):
+def test_files_of_pythons_csv_module_are_read_back(tmp_path_factory, texts):
     file = tmp_path_factory.mktemp("csv") / "a.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, quoting=csv.QUOTE_ALL).writerows([["text"], *([text] for text in texts)])

@@ -1,4 +1,4 @@
-"""``diglot trace``: what it prints, writes and ends with."""
+"""``diglot trace``: its output, its files and its exit codes."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 
-def test_nothing_parts(run, tiny, tmp_path):
+def test_equal_operators_exit_with_0(run, tiny, tmp_path):
     file = tmp_path / "trace.json"
     code, out, err = run("trace", tiny, "-t", "a b", "-t", "c", "--json", file)
 
@@ -20,18 +20,17 @@ def test_nothing_parts(run, tiny, tmp_path):
     assert facts["checkpoint"] == str(tiny)
 
 
-def test_what_parts_is_named(run, tiny, monkeypatch):
+def test_the_first_different_operator_is_named(run, tiny, monkeypatch):
     import torch
 
     from diglot.lowering import REGISTRY
 
-    right = REGISTRY[torch.ops.aten.tanh.default]
-    wrong = type(right)(right.operator, lambda self: 0.9 * self, right.promote)
-    monkeypatch.setitem(REGISTRY._lowerings, right.operator, wrong)
-    code, out, err = run("trace", tiny, "-t", "a", "--pair", "b", "--all")
+    with REGISTRY.replaced(torch.ops.aten.tanh.default, lambda self: 0.9 * self):
+        code, out, err = run("trace", tiny, "-t", "a", "--pair", "b", "--all")
 
     assert (code, err) == (1, "")
-    assert "  born in bert.pooler.activation: aten.tanh.default (tanh), float32 [1, 16]" in out
+    first = "bert.pooler.activation: aten.tanh.default (tanh), float32 [1, 16]"
+    assert f"  the first to diverge is {first}" in out
     assert "input_ids [1, 5]" in out
     assert "  bert.encoder.layer.1 " not in out
 
@@ -45,18 +44,18 @@ def test_another_precision(run, tiny):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["nowhere/at/all", "-t", "a"], "there is no directory nowhere/at/all"),
         (["-t", "a", "--against", "jax"], "PyTorch cannot be traced against 'jax'; use tensorflow"),
         (["-t", "a", "--pair", "b", "--pair", "c"], "2"),
     ],
 )
-def test_what_cannot_be_traced_ends_with_2(run, arguments, said):
+def test_a_trace_that_fails_exits_with_2(run, arguments, message):
     code, out, err = run("trace", *arguments)
 
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
 
 
 def test_a_text_is_needed(run, tiny):

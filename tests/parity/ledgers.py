@@ -27,33 +27,35 @@ def entry(
     """One input with a hidden state, logits and probabilities, each exact in float64.
 
     Args:
-        logits: ``[2, 2]``.
+        logits: the logits, ``[2, 2]``.
         case: the input; two texts unless given.
-        ids: what the texts became.
-        hidden: the value of each element of the hidden state's digest.
-        error: the largest of each array.
-        dtype: of what was recorded.
+        ids: the ids of the texts.
+        hidden: the value of each element of the hidden state's sketch.
+        error: the error of each array.
+        dtype: the dtype of the arrays.
     """
-    said = np.array(logits, dtype)
-    state = np.full((2, 3, 2), hidden, dtype)
-    scores = np.exp(said) / np.exp(said).sum(-1, keepdims=True)
-    stages = {
-        name: Recorded(one.astype(dtype), one.astype(dtype).astype(np.float64), error)
-        for name, one in {
-            "hidden state 0": state,
-            "logits": said,
-            "probabilities": scores,
-        }.items()
-    }
+    scores = np.exp(np.array(logits, dtype))
+    scores /= scores.sum(-1, keepdims=True)
+
+    def exact(values: Any) -> Recorded:
+        values = np.asarray(values, dtype)
+        return Recorded(values, values.astype(np.float64), error)
+
     encoding = {"input_ids": np.array(ids), "attention_mask": np.array([[1, 1, 1], [1, 1, 0]])}
-    return Entry(case or Case("by hand", ("good", "bad")), encoding, stages)
+    return Entry(
+        case or Case("by hand", ("good", "bad")),
+        encoding,
+        (exact(np.full((2, 3, 2), hidden)),),
+        {"logits": exact(logits), "probabilities": exact(scores)},
+    )
 
 
 def ledger(*entries: Entry, **changes: Any) -> Ledger:
-    """A ledger of these entries, or of one that is as good as any."""
-    made = Ledger(
+    """A ledger of these entries, or of one default entry."""
+    default = Ledger(
         checkpoint="somewhere/tiny",
         files={"config.json": "0" * 64, "model.safetensors": "1" * 64},
+        task="text-classification",
         labels=LABELS,
         function_to_apply="softmax",
         backend="torch",
@@ -64,4 +66,4 @@ def ledger(*entries: Entry, **changes: Any) -> Ledger:
         versions={"torch": "2.13.0", "python": "3.11.7"},
         entries=entries or (entry(),),
     )
-    return replace(made, **changes)
+    return replace(default, **changes)

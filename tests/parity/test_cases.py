@@ -1,6 +1,7 @@
-"""Cases, and failing ones as files."""
+"""Cases, and failing cases as files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from diglot.equality.cases import Case
 from diglot.equality.tolerance import BUDGET, Tolerance
 from diglot.errors import InputError
 from diglot.inputs import Text
-from diglot.parity.failing_case import Replay, command
+from diglot.parity.failing_case import FailingCase, command
 
 ENCODING = {"input_ids": np.array([[5, 6], [7, 0]]), "attention_mask": np.array([[1, 1], [1, 0]])}
 CASES = (
@@ -21,7 +22,7 @@ CASES = (
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_case_survives_its_way_through_json(case: Case) -> None:
+def test_a_case_is_the_same_after_json(case: Case) -> None:
     facts = json.loads(json.dumps(case.facts()))
     again = Case.from_facts(facts)
     assert (again.origin, again.texts, again.pairs) == (case.origin, case.texts, case.pairs)
@@ -71,23 +72,25 @@ def test_a_case_is_texts_or_an_encoding(wrong: dict[str, object]) -> None:
         {"origin": "x", "texts": ["a"], "pairs": ["b", "c"]},
     ],
 )
-def test_what_is_no_case(facts: object) -> None:
+def test_other_objects_are_refused(facts: object) -> None:
     with pytest.raises(InputError):
         Case.from_facts(facts)
 
 
 @pytest.fixture
-def kept() -> Replay:
+def failing() -> FailingCase:
     tolerance = Tolerance(absolute=1e-4)
-    return Replay("a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2])
+    return FailingCase(
+        "a b", "torch", "tensorflow", "float32", tolerance, "logits", "why", CASES[2]
+    )
 
 
-def test_a_failing_case_is_kept_and_read(kept: Replay, tmp_path: Path) -> None:
-    file = kept.write(tmp_path / "new folder")
-    assert kept.write(tmp_path / "new folder") == file
-    again = Replay.read(file)
-    assert again.case.facts() == kept.case.facts()
-    assert (again.checkpoint, again.tolerance) == ("a b", kept.tolerance)
+def test_a_failing_case_is_written_and_read(failing: FailingCase, tmp_path: Path) -> None:
+    file = failing.write(tmp_path / "new folder")
+    assert failing.write(tmp_path / "new folder") == file
+    again = FailingCase.read(file)
+    assert again.case.facts() == failing.case.facts()
+    assert (again.checkpoint, again.tolerance) == ("a b", failing.tolerance)
     assert (again.stage, again.explanation) == ("logits", "why")
     assert command(file).endswith(f"'{file}'")
 
@@ -97,26 +100,33 @@ def test_a_failing_case_is_kept_and_read(kept: Replay, tmp_path: Path) -> None:
     [
         ({"kind": "another"}, "not a failing case"),
         ({"schema": 99}, "newer diglot"),
-        ({"case": {"origin": "x"}}, "a case is made of"),
+        ({"case": {"origin": "x"}}, "a case needs either"),
         ({"tolerance": {"breadth": 1}}, "not a failing case"),
         ({"stranger": 1}, "not a failing case"),
     ],
 )
 def test_files_that_cannot_be_replayed(
-    kept: Replay, tmp_path: Path, change: dict[str, object], message: str
+    failing: FailingCase, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:
-    file = kept.write(tmp_path)
+    file = failing.write(tmp_path)
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | change), "utf-8")
     with pytest.raises(InputError, match=message):
-        Replay.read(file)
+        FailingCase.read(file)
+
+
+def test_a_lone_surrogate_is_written_and_read(failing: FailingCase, tmp_path: Path) -> None:
+    case = Case("own texts", ("a\udc80b é",))
+    file = replace(failing, case=case).write(tmp_path)
+    assert FailingCase.read(file).case.texts == case.texts
+    assert "é" in file.read_text("utf-8")
 
 
 def test_a_file_that_is_missing_or_broken(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a failing case"):
-        Replay.read(tmp_path / "none.json")
+        FailingCase.read(tmp_path / "none.json")
     (tmp_path / "half.json").write_text('{"kind": "diglot', "utf-8")
     with pytest.raises(InputError, match="not a failing case"):
-        Replay.read(tmp_path / "half.json")
+        FailingCase.read(tmp_path / "half.json")
 
 
 def test_the_rule_in_words() -> None:

@@ -1,4 +1,4 @@
-"""The guide to parity: its commands and its tests are run, on a tiny checkpoint."""
+"""The guide to parity: its commands and its tests run on a tiny checkpoint."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ def blocks(kind: str) -> list[str]:
 
 
 def run(command: str) -> None:
-    """Run a command of diglot in this process, where the frameworks are loaded already."""
+    """Run a command of diglot in this process, which has loaded the frameworks already."""
     with pytest.raises(SystemExit) as ended:
         cli.main(shlex.split(command)[1:])
     assert ended.value.code == 0, command
@@ -29,11 +29,12 @@ def run(command: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _quick(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tiny checkpoint where none is named, run in the usual way alone."""
+    """A tiny checkpoint as the default, and only the usual run of each backend."""
     monkeypatch.setenv("DIGLOT_CHECKPOINT", str(tiny))
-    # What the command line sets for itself, so that it is taken back after the test.
+    # The command line sets this variable; the monkeypatch restores it after the test.
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
-    monkeypatch.setattr("diglot.parity.ways.of", lambda side: {})
+    for backend in ("torch.TorchBackend", "tensorflow.TensorFlowBackend"):
+        monkeypatch.setattr(f"diglot.backends.{backend}.other_runs", lambda self: {})
 
 
 def test_the_commands_lead_from_one_to_the_next(tmp_path: Path) -> None:
@@ -46,38 +47,42 @@ def test_the_commands_lead_from_one_to_the_next(tmp_path: Path) -> None:
         elif "pip install" not in command:
             run(command)
     written = {"report.html", "check.xml", "reviews.ledger", "new.ledger"}
-    assert written <= {one.name for one in tmp_path.iterdir()}
+    assert written <= {path.name for path in tmp_path.iterdir()}
 
 
 def test_the_tests_pass(pytester: pytest.Pytester) -> None:
     folder = pytester.mkdir("tests")
     for number, block in enumerate(blocks("python")):
         (folder / f"test_block_{number}.py").write_text(block, encoding="utf-8")
-    # In a process of its own, for what a pytest within another imports is lost after it.
-    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    # In a process of its own, because a nested pytest removes the modules that it imports first.
+    pytester.makeconftest(
+        "from diglot.backends.tensorflow import TensorFlowBackend\n"
+        "from diglot.backends.torch import TorchBackend\n"
+        "TensorFlowBackend.other_runs = TorchBackend.other_runs = lambda self: {}\n"
+    )
     done = pytester.runpytest_subprocess("--diglot-examples=3", "--diglot-update-ledger")
     done.assert_outcomes(passed=5)
     done.stdout.fnmatch_lines(["diglot: 3 checks, 3 equal, *"])
     assert (folder / "reviews.ledger").is_file()
 
 
-def test_the_workflow_asks_for_what_there_is(
+def test_the_commands_of_the_workflow_run(
     tmp_path: Path, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.parity import results
 
-    (workflow,) = [one for one in blocks("text") if "runs-on" in one]
-    asked = []
+    (workflow,) = [block for block in blocks("text") if "runs-on" in block]
+    calls = []
     monkeypatch.setattr(
         "diglot.parity.checks.check",
-        lambda *given, **options: (asked.append((*given, options)), results.equal(1))[1],
+        lambda *sides, **options: (calls.append((*sides, options)), results.equal(1))[1],
     )
     shutil.copytree(tiny, tmp_path / "models" / "reviews")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "reviews.csv").write_text("text\nNot bad at all.\n", encoding="utf-8")
     for command in re.findall(r"run: (diglot .*)", workflow):
         run(command)
-    drawn, recorded = asked
+    drawn, recorded = calls
     assert drawn[:2] == ("models/reviews", "tensorflow")
     assert drawn[2]["texts"] == [{"text": "Not bad at all."}]
     assert (tmp_path / "parity" / "report.html").is_file()

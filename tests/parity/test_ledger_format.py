@@ -1,4 +1,4 @@
-"""A ledger on disk: what was written is read, and nothing else is taken for it."""
+"""The file of a ledger: it reads back the same, and other files are refused."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ ENCODING = Case(
 
 @pytest.fixture
 def written(tmp_path: Path) -> Path:
-    """A good ledger, for a test to damage."""
+    """A valid ledger that the test may damage."""
     write(ledger(), tmp_path / "good.ledger")
     return tmp_path / "good.ledger"
 
@@ -35,19 +35,19 @@ def assert_same(one: Ledger, other: Ledger) -> None:
     facts = {**vars(one), "entries": None}
     assert facts == {**vars(other), "entries": None}
     assert len(one.entries) == len(other.entries)
-    for ours, theirs in zip(one.entries, other.entries, strict=True):
-        assert (ours.case.facts(), ours.refused) == (theirs.case.facts(), theirs.refused)
-        assert list(ours.encoding) == list(theirs.encoding)
-        for name, ids in ours.encoding.items():
-            np.testing.assert_array_equal(ids, theirs.encoding[name])
-        assert list(ours.stages) == list(theirs.stages)
-        for name, array in ours.stages.items():
-            again = theirs.stages[name]
-            assert array.values.dtype == again.values.dtype
-            assert array.truth.dtype == again.truth.dtype == np.float64
-            np.testing.assert_array_equal(array.values, again.values)
-            np.testing.assert_array_equal(array.truth, again.truth)
-            assert array.error == again.error
+    for before, again in zip(one.entries, other.entries, strict=True):
+        assert (before.case.facts(), before.refused) == (again.case.facts(), again.refused)
+        assert list(before.encoding) == list(again.encoding)
+        for name, ids in before.encoding.items():
+            np.testing.assert_array_equal(ids, again.encoding[name])
+        assert list(before.outputs) == list(again.outputs)
+        arrays, others = ([*each.hidden_states, *each.outputs.values()] for each in (before, again))
+        for array, read_array in zip(arrays, others, strict=True):
+            assert array.values.dtype == read_array.values.dtype
+            assert array.truth.dtype == read_array.truth.dtype == np.float64
+            np.testing.assert_array_equal(array.values, read_array.values)
+            np.testing.assert_array_equal(array.truth, read_array.truth)
+            assert array.error == read_array.error
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def assert_same(one: Ledger, other: Ledger) -> None:
     [
         ledger(),
         ledger(entry(case=TEXTS), entry(case=ENCODING)),
-        ledger(Entry(TEXTS, {}, {}, "it has no tokens"), entry()),
+        ledger(Entry(TEXTS, {}, refused="it has no tokens"), entry()),
         ledger(entry([[0.1, 1 / 3], [1e-30, -3e38]])),
         ledger(entry([[np.nan, np.inf], [-np.inf, 0.0]], hidden=np.nan, error=0.0)),
         ledger(entry(dtype=np.float64, hidden=1 / 3), precision="float64"),
         ledger(tolerance=STRICT, seed=0, labels=("ja", "nein"), files={}, versions={}),
     ],
 )
-def test_what_was_written_is_read(made: Ledger, tmp_path: Path) -> None:
+def test_a_written_ledger_is_read(made: Ledger, tmp_path: Path) -> None:
     with np.errstate(invalid="ignore"):
         write(made, tmp_path / "one")
     assert_same(made, read(tmp_path / "one"))
@@ -70,49 +70,49 @@ def test_what_was_written_is_read(made: Ledger, tmp_path: Path) -> None:
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_the_truth_of_a_digest_is_known_to_half_a_step_of_the_error(tmp_path: Path) -> None:
+def test_the_float64_sketch_is_accurate_to_half_a_step(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     values = random.normal(size=(2, 3, 2)).astype(np.float32)
     truth = values - 1e-6 * random.uniform(-1, 1, size=values.shape)
     one = entry()
-    stages = {**one.stages, "hidden state 0": Recorded(values, truth, 1e-6)}
-    write(ledger(Entry(one.case, one.encoding, stages)), tmp_path / "one")
-    array = read(tmp_path / "one").entries[0].stages["hidden state 0"]
+    sketches = (Recorded(values, truth, 1e-6),)
+    write(ledger(Entry(one.case, one.encoding, sketches, one.outputs)), tmp_path / "one")
+    (array,) = read(tmp_path / "one").entries[0].hidden_states
     np.testing.assert_array_equal(array.values, values)
     assert 0 < np.abs(array.truth - truth).max() <= 1e-6 / 254 * (1 + 1e-6)
 
 
-def test_a_digest_that_is_not_finite_on_one_side_has_no_error_there(tmp_path: Path) -> None:
+def test_numbers_of_a_sketch_that_are_not_finite_have_no_error(tmp_path: Path) -> None:
     values, truth = np.ones((2, 3, 2), np.float32), np.ones((2, 3, 2))
     values[0, 0], truth[1, 2] = np.inf, np.inf
     one = entry()
-    stages = {**one.stages, "hidden state 0": Recorded(values, truth, 0.0)}
-    write(ledger(Entry(one.case, one.encoding, stages)), tmp_path / "one")
-    array = read(tmp_path / "one").entries[0].stages["hidden state 0"]
+    sketches = (Recorded(values, truth, 0.0),)
+    write(ledger(Entry(one.case, one.encoding, sketches, one.outputs)), tmp_path / "one")
+    (array,) = read(tmp_path / "one").entries[0].hidden_states
     np.testing.assert_array_equal(array.values, values)
     assert np.isnan(array.truth[[0, 1], [0, 2]]).all()
     assert np.isfinite(array.truth).sum() == 8
 
 
-def test_a_line_for_each_input_in_plain_text(tmp_path: Path) -> None:
+def test_each_input_is_a_line_of_plain_text(tmp_path: Path) -> None:
     write(ledger(entry(case=TEXTS), entry([[0.1, 2.5], [3.0, 4.0]], case=ENCODING)), tmp_path / "a")
     header, *facts, first, second = (tmp_path / "a").read_text("utf-8").split("\n")[:-1]
-    assert json.loads(header)["diglot ledger"] == 1
+    assert json.loads(header)["diglot ledger"] == 2
     assert [list(json.loads(line)) for line in facts][:2] == [["checkpoint"], ["files"]]
     assert '"input_ids":[[2,7,3],[2,3,0]]' in first
     assert "näive" in first
-    # The shortest decimals of float32, not those of the float64 that it becomes.
+    # The shortest decimals of float32, not those of the equal float64.
     assert '"logits":{"recorded":[[0.1,2.5],[3.0,4.0]]' in second
     assert str(float(np.float32(0.1))) in second
 
 
-def test_ends_of_lines_may_become_those_of_windows(written: Path) -> None:
+def test_the_ends_of_lines_may_be_those_of_windows(written: Path) -> None:
     before = read(written)
     written.write_bytes(written.read_bytes().replace(b"\n", b"\r\n"))
     assert_same(before, read(written))
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match=r"none cannot be read as a ledger: No such file"):
         read(tmp_path / "none")
     with pytest.raises(LedgerError, match="Is a directory"):
@@ -140,16 +140,35 @@ def test_another_file(content: bytes, tmp_path: Path) -> None:
 
 def test_a_newer_schema(written: Path) -> None:
     text = written.read_text("utf-8")
-    written.write_text(text.replace('"diglot ledger":1', '"diglot ledger":2', 1), "utf-8")
-    with pytest.raises(LedgerError, match=r"schema 2, and this diglot reads up to 1\. Update"):
+    written.write_text(text.replace('"diglot ledger":2', '"diglot ledger":3', 1), "utf-8")
+    with pytest.raises(LedgerError, match=r"schema 3, and this diglot reads 2\. Update"):
         read(written)
+
+
+def test_an_older_schema(written: Path) -> None:
+    text = written.read_text("utf-8")
+    written.write_text(text.replace('"diglot ledger":2', '"diglot ledger":1', 1), "utf-8")
+    with pytest.raises(LedgerError, match=r"older diglot: it has the schema 1.*Record the ledger"):
+        read(written)
+
+
+def test_a_lone_surrogate_is_written_and_read(tmp_path: Path) -> None:
+    made = ledger(Entry(Case("own texts", ("a\udc80b",)), {}, refused="it is not text"))
+    write(made, tmp_path / "one")
+    assert_same(made, read(tmp_path / "one"))
+
+
+def test_numbers_that_are_not_finite_have_jsons_usual_names(tmp_path: Path) -> None:
+    write(ledger(entry([[np.nan, np.inf], [-np.inf, 0.0]], error=0.0)), tmp_path / "one")
+    text = (tmp_path / "one").read_text("utf-8")
+    assert '"recorded":[["NaN","Infinity"],["-Infinity",0.0]]' in text
 
 
 @pytest.mark.parametrize("kept", [0.2, 0.5, 0.99])
 def test_a_truncated_ledger(kept: float, written: Path) -> None:
     data = written.read_bytes()
     written.write_bytes(data[: int(len(data) * kept)])
-    with pytest.raises(LedgerError, match=r"is truncated: [0-9]+ whole lines.*of 11\. Fetch"):
+    with pytest.raises(LedgerError, match=r"is truncated: [0-9]+ complete lines.*of 12\. Fetch"):
         read(written)
 
 
@@ -179,7 +198,7 @@ def test_a_line_that_was_added(written: Path) -> None:
 
 
 def forge(path: Path, change: Callable[[list[Any]], Any]) -> None:
-    """Change the lines of a ledger, and give it a checksum that is right."""
+    """Change the lines of a ledger, and write a right checksum."""
     first, *rest = path.read_text("utf-8").splitlines()
     lines = [json.loads(line) for line in rest]
     change(lines)
@@ -188,16 +207,24 @@ def forge(path: Path, change: Callable[[list[Any]], Any]) -> None:
     path.write_bytes(json.dumps(header).encode() + b"\n" + body)
 
 
-def digest(raw: bytes) -> dict[str, Any]:
+def sketch(raw: bytes) -> dict[str, Any]:
     return {
         "shape": [2, 3, 2],
         "error": 1e-6,
-        "digest": base64.b64encode(zlib.compress(raw)).decode(),
+        "sketch": base64.b64encode(zlib.compress(raw)).decode(),
     }
 
 
 def in_entry(**changes: Any) -> Callable[[list[Any]], Any]:
-    return lambda lines: lines[-1].update({k.replace("_", " "): v for k, v in changes.items()})
+    return lambda lines: lines[-1].update(changes)
+
+
+def in_logits(**changes: Any) -> Callable[[list[Any]], Any]:
+    return lambda lines: lines[-1]["outputs"].update(logits={**GOOD, **changes})
+
+
+def in_layer(*layers: Any) -> Callable[[list[Any]], Any]:
+    return lambda lines: lines[-1].update({"hidden states": list(layers)})
 
 
 GOOD = {"recorded": LOGITS, "float64": LOGITS, "error": 0.0}
@@ -207,52 +234,56 @@ GOOD = {"recorded": LOGITS, "float64": LOGITS, "error": 0.0}
     "change",
     [
         lambda lines: lines.pop(0),
-        lambda lines: lines.__setitem__(2, {"labels": "NEGATIVE"}),
-        lambda lines: lines.__setitem__(2, {"labels": [1, 2]}),
-        lambda lines: lines.__setitem__(5, {"precision": "float128"}),
-        lambda lines: lines.__setitem__(6, {"tolerance": {"multiple": "much"}}),
-        lambda lines: lines.__setitem__(8, {"versions": ["torch"]}),
+        lambda lines: lines.__setitem__(2, {"task": "poetry"}),
+        lambda lines: lines.__setitem__(3, {"labels": "NEGATIVE"}),
+        lambda lines: lines.__setitem__(3, {"labels": [1, 2]}),
+        lambda lines: lines.__setitem__(6, {"precision": "float128"}),
+        lambda lines: lines.__setitem__(8, {"tolerance": {"multiple": "much"}}),
+        lambda lines: lines.__setitem__(10, {"versions": ["torch"]}),
         lambda lines: lines.__setitem__(-1, [1]),
         lambda lines: lines.__setitem__(-1, {}),
         in_entry(case={"origin": "x"}),
         in_entry(encoding={"input_ids": [[1], [2, 3]]}),
         in_entry(encoding={"input_ids": [[10**30]]}),
         in_entry(encoding={"input_ids": [[1], [2], [3]]}),
-        in_entry(logits=3),
-        in_entry(logits={**GOOD, "recorded": [[1.0], [2.0]]}),
-        in_entry(logits={**GOOD, "float64": [["x", 1.0], [2.0, 3.0]]}),
-        in_entry(logits={**GOOD, "error": -1.0}),
-        in_entry(logits={**GOOD, "error": "NaN"}),
-        in_entry(hidden_state_0=digest(bytes(59))),
-        in_entry(hidden_state_0=digest(bytes(10_000_000))),
-        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [10**9, 10**9, 10**9]}),
-        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [3, 2, 2]}),
-        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [12]}),
-        in_entry(hidden_state_0={**digest(bytes(60)), "shape": [-2, -3, 2]}),
-        in_entry(hidden_state_0={**digest(b""), "shape": [2, 0, 5]}),
-        in_entry(hidden_state_0={**digest(bytes(60)), "digest": "no base64!"}),
-        in_entry(hidden_state_0={**digest(bytes(60)), "digest": "bm8gemxpYg=="}),
+        in_entry(outputs=3),
+        in_entry(outputs={"logits": 3}),
+        lambda lines: lines[-1].pop("outputs"),
+        in_logits(recorded=[[1.0], [2.0]]),
+        in_logits(float64=[["x", 1.0], [2.0, 3.0]]),
+        in_logits(error=-1.0),
+        in_logits(error="NaN"),
+        in_layer(sketch(bytes(59))),
+        in_layer(sketch(bytes(10_000_000))),
+        in_layer({**sketch(bytes(60)), "shape": [10**9, 10**9, 10**9]}),
+        in_layer({**sketch(bytes(60)), "shape": [3, 2, 2]}),
+        in_layer({**sketch(bytes(60)), "shape": [12]}),
+        in_layer({**sketch(bytes(60)), "shape": [-2, -3, 2]}),
+        in_layer({**sketch(b""), "shape": [2, 0, 5]}),
+        in_layer({**sketch(bytes(60)), "sketch": "no base64!"}),
+        in_layer({**sketch(bytes(60)), "sketch": "bm8gemxpYg=="}),
     ],
 )
-def test_a_forged_ledger_has_its_checksum_and_is_refused_all_the_same(
+def test_a_forged_ledger_with_a_right_checksum_is_refused(
     change: Callable[[list[Any]], Any], written: Path
 ) -> None:
     forge(written, change)
-    with pytest.raises(LedgerError, match=r"has its own checksum, and yet.*Record it again"):
+    with pytest.raises(
+        LedgerError, match=r"matches its checksum, but its content.*Record it again"
+    ):
         read(written)
 
 
-def test_the_forgery_itself_is_good(written: Path) -> None:
+def test_a_valid_forgery_is_read(written: Path) -> None:
     before = read(written)
-    forge(written, in_entry(logits=GOOD, hidden_state_0=digest(bytes(60))))
+    forge(written, in_logits())
+    forge(written, in_layer(sketch(bytes(60))))
     after = read(written)
     assert after.labels == before.labels
-    assert not after.entries[0].stages["hidden state 0"].values.any()
+    assert not after.entries[0].hidden_states[0].values.any()
 
 
-def test_a_disk_that_is_full_leaves_the_old_ledger(
-    written: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_leaves_the_old_ledger(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = written.read_bytes()
     whole = Path.write_bytes
 
@@ -264,4 +295,4 @@ def test_a_disk_that_is_full_leaves_the_old_ledger(
     with pytest.raises(OSError, match="no space left"):
         write(ledger(seed=1), written)
     assert written.read_bytes() == before
-    assert [one.name for one in written.parent.iterdir()] == [written.name]
+    assert [path.name for path in written.parent.iterdir()] == [written.name]

@@ -1,4 +1,4 @@
-"""The pytest plug-in: each test runs pytest on a few lines, as whoever uses it would."""
+"""The pytest plug-in: each test runs pytest on a few lines, as a user does."""
 
 import functools
 import json
@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from tests.parity import results
 
-# What a pytest within another is the first to import is lost after it, so it is imported here.
+# A nested pytest removes the modules that it imports first, so this one is imported here.
 import diglot.settings  # noqa: F401
 from diglot.equality.cases import Case
 from diglot.errors import InputError
@@ -43,16 +43,16 @@ FAILURE = Failure(
 
 @pytest.fixture
 def checks(monkeypatch):
-    """What checks are called with, in the place of which stands what they are to give."""
-    made = SimpleNamespace(calls=[], places=[], gives=found())
+    """The calls of a fake check, which returns or raises ``returns``."""
+    made = SimpleNamespace(calls=[], places=[], returns=found())
 
     @functools.wraps(check_module.check)
     def check(**arguments):
         made.calls.append(arguments)
         made.places.append(Path.cwd())
-        if isinstance(made.gives, Exception):
-            raise made.gives
-        return made.gives
+        if isinstance(made.returns, Exception):
+            raise made.returns
+        return made.returns
 
     monkeypatch.setattr(check_module, "check", check)
     return made
@@ -69,7 +69,7 @@ def run(pytester):
     return run
 
 
-def test_it_costs_nothing_at_the_start_of_pytest():
+def test_the_plugin_imports_nothing_heavy():
     code = "import sys, diglot.parity.pytest_plugin; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
@@ -86,13 +86,57 @@ def test_pytest_finds_it_and_lists_it(pytester):
     fixtures.stdout.fnmatch_lines(["parity -- *", "*Checks that two readings*"])
 
 
-def test_who_does_not_use_it_sees_the_seed_alone(run):
+def diglot_lines(done):
+    return [line for line in done.outlines if line.startswith("diglot")]
+
+
+def test_a_run_that_does_not_use_it_prints_nothing(run):
     done = run("def test_else(): pass")
     done.assert_outcomes(passed=1)
-    assert [line for line in done.outlines if line.startswith("diglot")] == ["diglot: seed 0"]
+    assert "diglot: " not in done.stdout.str()
 
 
-def test_what_is_equal_passes_and_is_summed_up(run, checks):
+@pytest.mark.parametrize(
+    ("options", "seed"),
+    [
+        (["--diglot-seed=0"], 0),
+        (["--diglot-seed=5"], 5),
+        (["--diglot-checkpoint=model"], 0),
+        (["--diglot-against=torch"], 0),
+        (["--diglot-examples=3"], 0),
+        (["--diglot-update-ledger"], 0),
+    ],
+)
+def test_a_run_with_an_option_prints_the_seed_at_its_start(run, options, seed):
+    done = run("def test_else(): pass", *options)
+    assert diglot_lines(done) == [f"diglot: seed {seed}"]
+    assert done.outlines.index(f"diglot: seed {seed}") < [
+        line.startswith("collected") for line in done.outlines
+    ].index(True)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        TEST,
+        "import pytest\n@pytest.mark.parity(examples=3)\ndef test_it(): pass\n",
+        "import pytest\n@pytest.fixture\ndef other(parity): pass\ndef test_it(other): pass\n",
+        "import pytest\n@pytest.mark.usefixtures('parity')\ndef test_it(): pass\n",
+    ],
+)
+def test_a_run_that_uses_the_fixture_or_the_marker_prints_the_seed_once(run, checks, test):
+    done = run(test)
+    done.assert_outcomes(passed=1)
+    assert [line for line in diglot_lines(done) if "seed" in line] == ["diglot: seed 0"]
+
+
+def test_a_deselected_test_prints_no_seed(run, checks):
+    done = run(TEST + "def test_else(): pass\n", "-k", "else")
+    done.assert_outcomes(passed=1, deselected=1)
+    assert diglot_lines(done) == []
+
+
+def test_an_equal_check_passes_and_is_summed_up(run, checks):
     done = run(TEST, "--diglot-seed=7")
     done.assert_outcomes(passed=1)
     done.stdout.fnmatch_lines(
@@ -100,13 +144,13 @@ def test_what_is_equal_passes_and_is_summed_up(run, checks):
     )
 
 
-def test_the_result_is_handed_out(run, checks):
+def test_the_result_is_returned(run, checks):
     test = "def test_it(parity):\n    assert parity.check().stages[1].ratio == 0.41\n"
     run(test).assert_outcomes(passed=1)
 
 
-def test_what_differs_is_told_and_nothing_else(run, checks):
-    checks.gives = found(FAILURE)
+def test_a_difference_is_printed_without_a_traceback(run, checks):
+    checks.returns = found(FAILURE)
     done = run(TEST)
     done.assert_outcomes(failed=1)
     told = [line.removeprefix("E").strip() for line in done.outlines if line.startswith("E  ")]
@@ -123,16 +167,16 @@ def test_what_differs_is_told_and_nothing_else(run, checks):
     done.stdout.fnmatch_lines(["diglot: 1 check, 0 equal"])
 
 
-def test_what_changed_since_the_ledger_is_told(run, checks):
+def test_changes_since_the_ledger_are_printed(run, checks):
     unnamed = replace(FAILURE, command="")
-    checks.gives = replace(found(unnamed), changes=(Change("torch", "2.13.0", "2.14.0"),))
+    checks.returns = replace(found(unnamed), changes=(Change("torch", "2.13.0", "2.14.0"),))
     done = run(TEST)
     done.stdout.fnmatch_lines(["E*since the ledger was recorded: torch: 2.13.0 → 2.14.0"])
     assert "replay:" not in done.stdout.str()
 
 
 def test_a_check_in_a_fixture_counts_too(run, checks):
-    checks.gives = found(FAILURE)
+    checks.returns = found(FAILURE)
     done = run("""
         import pytest
 
@@ -147,15 +191,15 @@ def test_a_check_in_a_fixture_counts_too(run, checks):
     done.stdout.fnmatch_lines(["diglot: 1 check, 0 equal"])
 
 
-def test_what_is_long_is_cut(run, checks):
-    checks.gives = found(replace(FAILURE, explanation="x" * 9000))
+def test_a_long_explanation_is_cut(run, checks):
+    checks.returns = found(replace(FAILURE, explanation="x" * 9000))
     done = run(TEST)
     assert "x" * 500 + "…" in done.stdout.str()
     assert "x" * 501 not in done.stdout.str()
 
 
 def test_the_error_has_the_result(run, checks):
-    checks.gives = found(FAILURE)
+    checks.returns = found(FAILURE)
     run("""
         import pytest
         from diglot.parity.pytest_plugin import NotEqualError
@@ -167,8 +211,8 @@ def test_the_error_has_the_result(run, checks):
     """).assert_outcomes(passed=1)
 
 
-def test_what_cannot_be_judged_is_told_in_short(run, checks):
-    checks.gives = InputError("no input could be judged")
+def test_a_check_that_cannot_be_judged_has_a_short_message(run, checks):
+    checks.returns = InputError("no input could be judged")
     done = run(TEST)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["E*diglot.errors.InputError: no input could be judged"])
@@ -176,7 +220,7 @@ def test_what_cannot_be_judged_is_told_in_short(run, checks):
     assert "diglot: 1" not in done.stdout.str()
 
 
-def test_the_nearest_choice_wins(run, checks, monkeypatch):
+def test_the_value_nearest_to_the_call_wins(run, checks, monkeypatch):
     monkeypatch.setenv("DIGLOT_CHECKPOINT", "configured")
     monkeypatch.setenv("DIGLOT_PRECISION", "bfloat16")
     done = run(
@@ -231,7 +275,7 @@ def test_without_a_choice_the_configured_checkpoint_is_checked(run, checks, pyte
     }
 
 
-def test_paths_are_meant_from_the_root_directory(run, checks, pytester):
+def test_paths_are_relative_to_the_root_directory(run, checks, pytester):
     pytester.makeini("[pytest]\n")
     run("""
         def test_it(parity, tmp_path, monkeypatch):
@@ -241,7 +285,7 @@ def test_paths_are_meant_from_the_root_directory(run, checks, pytester):
     assert checks.places == [pytester.path]
 
 
-def test_the_same_check_is_made_once(run, checks):
+def test_the_same_check_runs_once(run, checks):
     done = run("""
         import pytest
         from diglot.parity import Tolerance
@@ -262,7 +306,7 @@ def test_the_same_check_is_made_once(run, checks):
         ("--diglot-seed=-1", "--diglot-seed must be 0 or more, not -1"),
     ],
 )
-def test_numbers_must_make_sense(run, option, message):
+def test_numbers_must_be_in_their_range(run, option, message):
     done = run(TEST, option)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines([f"*{message}*"])
@@ -273,30 +317,30 @@ def test_numbers_must_make_sense(run, option, message):
     [
         (
             "def test_it(parity):\n    parity.check(exmples=5)\n",
-            "there is nothing called 'exmples' to check. Did you mean 'examples'?",
+            "a check has no argument 'exmples'. Did you mean 'examples'?",
         ),
         (
             "def test_it(parity):\n    parity.check(failures='elsewhere')\n",
-            "there is nothing called 'failures' to check.",
+            "a check has no argument 'failures'.",
         ),
         (
             "import pytest\n@pytest.mark.parity(tolerence=1)\n" + TEST,
-            "there is nothing called 'tolerence' to check. Did you mean 'tolerance'?",
+            "a check has no argument 'tolerence'. Did you mean 'tolerance'?",
         ),
         (
             "import pytest\n@pytest.mark.parity('models/reviews')\n" + TEST,
-            "the marker parity takes names with values, such as examples=20, and was given",
+            "the marker parity takes only keyword arguments, such as examples=20, and got",
         ),
     ],
 )
-def test_wrong_uses_are_told(run, checks, test, message):
+def test_a_wrong_use_is_reported(run, checks, test, message):
     done = run(test)
     done.assert_outcomes(failed=1)
     assert message in done.stdout.str()
     assert checks.calls == []
 
 
-def test_a_ledger_is_what_is_right(run, checks, pytester, monkeypatch):
+def test_a_ledger_is_the_reference(run, checks, pytester, monkeypatch):
     monkeypatch.setenv("DIGLOT_PRECISION", "bfloat16")
     (pytester.path / "reviews.ledger").touch()
     test = "def test_it(parity):\n    parity.check('model', ledger='reviews.ledger')\n"
@@ -307,14 +351,14 @@ def test_a_ledger_is_what_is_right(run, checks, pytester, monkeypatch):
     assert "precision" not in call
 
 
-def test_a_ledger_that_is_not_there_is_asked_for(run, checks):
+def test_a_missing_ledger_is_reported(run, checks):
     done = run("def test_it(parity):\n    parity.check(ledger='reviews.ledger')\n")
     done.assert_outcomes(failed=1)
     assert "there is no ledger reviews.ledger in" in done.stdout.str()
     assert "pytest --diglot-update-ledger" in done.stdout.str()
 
 
-def test_a_ledger_is_recorded_anew(run, checks, pytester, monkeypatch):
+def test_a_ledger_is_recorded_again(run, checks, pytester, monkeypatch):
     recorded = []
 
     @functools.wraps(ledger.record)
@@ -347,9 +391,9 @@ def test_workers_of_xdist_are_summed_up(pytester, monkeypatch):
 
         from tests.parity.test_pytest_plugin import FAILURE, found
 
-        from diglot.parity import checking
+        from diglot.parity import checks
 
-        @functools.wraps(check_module.check)
+        @functools.wraps(checks.check)
         def check(*, checkpoint, **_):
             right = found(*[FAILURE] * (checkpoint == "bad"))
             return right if checkpoint == "good" else replace(right, stages=right.stages[:1])
@@ -370,10 +414,13 @@ def test_workers_of_xdist_are_summed_up(pytester, monkeypatch):
     )
 
 
-def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
+def test_a_real_difference_is_found_and_saved(pytester, tiny, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
-    # To run PyTorch in its other ways takes long, and is not what this is about.
-    pytester.makeconftest("from diglot.parity import ways\nways.of = lambda side: {}\n")
+    # The other runs of PyTorch record the model again, which takes long.
+    pytester.makeconftest(
+        "from diglot.backends.torch import TorchBackend\n"
+        "TorchBackend.other_runs = lambda self: {}\n"
+    )
     pytester.makepyfile(f"""
         from tests.parity.fakes import Faulty, changed
 
@@ -384,10 +431,10 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
             found = checkpoints.find({str(tiny)!r})
             cases = [Case("mine", ("a b",))]
             parity.check(found, "torch", cases=cases)
-            off = lambda stages, _: changed(stages, "logits", stages["logits"] + 0.5)
-            parity.check(found, Faulty(found, says=off), cases=cases)
+            off = lambda stages, _: changed(stages, "logits", stages.outputs["logits"] + 0.5)
+            parity.check(found, Faulty(found, answers=off), cases=cases)
     """)
-    # In a process of its own, for what a pytest within another imports is lost after it.
+    # In a process of its own, because a nested pytest removes the modules that it imports first.
     done = pytester.runpytest_subprocess()
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(
@@ -397,7 +444,7 @@ def test_a_real_difference_is_found_and_kept(pytester, tiny, monkeypatch):
             "E*logits (faulty against torch): logits: at [[]0, *[]] faulty has *exceeds the limit*",
             "E*smallest input: ''",
             "E*found in: mine",
-            "E*kept in: diglot-failures/logits-*.json",
+            "E*saved in: diglot-failures/logits-*.json",
             "diglot: 2 checks, 1 equal, with errors of at most *% of the limit",
         ]
     )

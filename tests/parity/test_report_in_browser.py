@@ -61,8 +61,8 @@ class Opened:
     """A page, and what happened while it was open."""
 
     page: Any
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +93,16 @@ def show(browser: Any, reports: dict[str, Path]) -> Iterator[Callable[..., Opene
     def opened(name: str, **options: Any) -> Opened:
         context = browser.new_context(**options)
         contexts.append(context)
-        found = Opened(context.new_page())
-        found.page.on("console", lambda message: found.said.append(message.text))
-        found.page.on("pageerror", lambda error: found.said.append(str(error)))
-        found.page.on("dialog", lambda dialog: found.said.append(dialog.message))
-        found.page.on("request", lambda request: found.asked.append(request.url))
-        found.page.goto(reports[name].as_uri())
-        found.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-        return found
+        opened_page = Opened(context.new_page())
+        opened_page.page.on("console", lambda message: opened_page.messages.append(message.text))
+        opened_page.page.on("pageerror", lambda error: opened_page.messages.append(str(error)))
+        opened_page.page.on("dialog", lambda dialog: opened_page.messages.append(dialog.message))
+        opened_page.page.on("request", lambda request: opened_page.requests.append(request.url))
+        opened_page.page.goto(reports[name].as_uri())
+        opened_page.page.evaluate(
+            "document.querySelectorAll('details').forEach(d => d.open = true)"
+        )
+        return opened_page
 
     yield opened
     for context in contexts:
@@ -108,11 +110,13 @@ def show(browser: Any, reports: dict[str, Path]) -> Iterator[Callable[..., Opene
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_opens_from_disk_in_peace(name: str, show: Callable[..., Opened]) -> None:
+def test_it_opens_from_disk_without_messages_or_requests(
+    name: str, show: Callable[..., Opened]
+) -> None:
     opened = show(name)
-    assert opened.said == []
-    assert len(opened.asked) == 1
-    assert opened.asked[0].startswith("file://")
+    assert opened.messages == []
+    assert len(opened.requests) == 1
+    assert opened.requests[0].startswith("file://")
     styled = "getComputedStyle(document.querySelector('h1')).fontWeight"
     assert opened.page.evaluate(styled) == "650"
     for chart in (charts := opened.page.query_selector_all("figure svg")):
@@ -127,14 +131,14 @@ def test_it_opens_from_disk_in_peace(name: str, show: Callable[..., Opened]) -> 
     assert len(charts) == 3
 
 
-def test_what_is_hostile_does_nothing(show: Callable[..., Opened]) -> None:
+def test_hostile_texts_do_nothing(show: Callable[..., Opened]) -> None:
     opened = show("hostile")
     assert opened.page.title().startswith("Different: </script><script>")
     assert opened.page.locator("img, iframe, [onload], [onerror]").count() == 0
     assert opened.page.locator("script").count() == 1
     assert results.SCRIPT in opened.page.locator("h1 ~ .sides").inner_text()
     assert results.IMAGE in opened.page.locator(".failure .texts").first.inner_text()
-    assert opened.said == []
+    assert opened.messages == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -205,7 +209,7 @@ def test_where_copying_is_not_allowed_the_command_is_selected(
     assert selected == "diglot check --replay failures/hidden-states-1.json"
 
 
-def test_without_a_script_there_is_no_dead_button(browser: Any, reports: dict[str, Path]) -> None:
+def test_the_button_is_hidden_without_scripts(browser: Any, reports: dict[str, Path]) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(reports["different"].as_uri())

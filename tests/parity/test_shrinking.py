@@ -1,4 +1,4 @@
-"""The smallest input that still fails."""
+"""The search for the smallest failing input."""
 
 from collections.abc import Callable
 
@@ -9,27 +9,27 @@ from diglot.equality.cases import Case
 from diglot.parity.shrinking import smallest
 
 
-def test_a_text_is_cut_to_what_matters() -> None:
+def test_a_text_is_reduced_to_the_failing_character() -> None:
     case = Case("own texts", ("nothing here", "some words, then é and more 東京" * 20, "x"))
-    found = smallest(case, lambda one: any("é" in text for text in one.texts))
+    found = smallest(case, lambda case: any("é" in text for text in case.texts))
     assert found.texts == ("é",)
     assert found.origin == "own texts"
 
 
-def test_what_does_not_matter_becomes_plain() -> None:
+def test_other_characters_become_plain() -> None:
     case = Case("own texts", ("Zürich!",))
-    assert smallest(case, lambda one: len(one.texts[0]) >= 3).texts == ("aaa",)
+    assert smallest(case, lambda case: len(case.texts[0]) >= 3).texts == ("aaa",)
 
 
 def test_both_texts_of_a_pair() -> None:
     case = Case("drawn pairs", ("long first", "b"), ("a second one with Q", "c"))
-    found = smallest(case, lambda one: any("Q" in text for text in one.pairs or ()))
+    found = smallest(case, lambda case: any("Q" in text for text in case.pairs or ()))
     assert (found.texts, found.pairs) == (("",), ("Q",))
 
 
-def test_rows_that_need_one_another_stay() -> None:
+def test_rows_that_fail_only_together_stay() -> None:
     case = Case("own texts", ("one", "two", "three", "four"))
-    found = smallest(case, lambda one: one.rows >= 2)
+    found = smallest(case, lambda case: case.rows >= 2)
     assert found.texts == ("", "")
 
 
@@ -56,13 +56,13 @@ def encoding(rows: int = 3, tokens: int = 12) -> Case:
 @pytest.mark.parametrize(
     ("fails", "ids"),
     [
-        (lambda given: (given["input_ids"] == 20).any(), [[20]]),
-        (lambda given: given["input_ids"].shape[1] >= 3, [[1, 1, 1]]),
-        (lambda given: given["input_ids"].sum() > 0, [[1]]),
+        (lambda ids: (ids == 20).any(), [[20]]),
+        (lambda ids: ids.shape[1] >= 3, [[1, 1, 1]]),
+        (lambda ids: ids.sum() > 0, [[1]]),
     ],
 )
 def test_an_encoding(fails: Callable[..., bool], ids: list[list[int]]) -> None:
-    found = smallest(encoding(), lambda one: bool(fails(one.encoding))).encoding
+    found = smallest(encoding(), lambda case: bool(fails(case.encoding["input_ids"]))).encoding
     assert found is not None
     assert found["input_ids"].tolist() == ids
     assert found["attention_mask"].tolist() == np.ones_like(ids).tolist()
@@ -71,4 +71,4 @@ def test_an_encoding(fails: Callable[..., bool], ids: list[list[int]]) -> None:
 
 def test_patience_ends() -> None:
     case = encoding()
-    assert smallest(case, lambda one: True, patience=0) is case
+    assert smallest(case, lambda case: True, patience=0) is case

@@ -1,4 +1,4 @@
-"""What a trace says of its steps: the place, the blocks, the table, and the facts."""
+"""The report of a trace: the first divergent step, the blocks, the table, and the JSON facts."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from diglot.parity.trace import Layer, Step, Trace
 
 
 def step(node, module, operator="aten.linear.default", **changes):
-    found = Step(
+    result = Step(
         node=node,
         module=module,
         operator=operator,
@@ -23,7 +23,7 @@ def step(node, module, operator="aten.linear.default", **changes):
         limit=4e-6,
         ratio=0.005,
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
 STEPS = (
@@ -39,65 +39,66 @@ STEPS = (
 
 
 def traced(*steps, **changes):
-    found = Trace(
+    result = Trace(
         "a/b", "PyTorch in float32", "TensorFlow in float32", {"input_ids": (2, 5)}, steps
     )
-    return replace(found, **changes)
+    return replace(result, **changes)
 
 
-def test_nothing_parts():
-    found = traced(*STEPS)
+def test_a_trace_without_a_divergence():
+    result = traced(*STEPS)
 
-    assert found.equal
-    assert found.born is None
-    assert str(found).splitlines()[:2] == [
-        "TensorFlow in float32 against PyTorch in float32, a/b: no operator parts",
+    assert result.equal
+    assert result.first_divergent is None
+    assert str(result).splitlines()[:2] == [
+        "TensorFlow in float32 against PyTorch in float32, a/b: no operator diverges",
         "  8 weights and operators; input_ids [2, 5]",
     ]
 
 
-def test_the_first_that_parts_is_where_it_is_born():
+def test_the_first_divergent_step_is_named():
     steps = [*STEPS]
     steps[3] = replace(steps[3], reason="too far", actual_here=math.inf)
     steps[6] = replace(steps[6], reason="further still")
-    found = traced(*steps)
+    result = traced(*steps)
 
-    assert not found.equal
-    assert found.born is steps[3]
-    lines = str(found).splitlines()
+    assert not result.equal
+    assert result.first_divergent is steps[3]
+    lines = str(result).splitlines()
     assert lines[0].endswith(": DIFFERENT")
     assert (
-        "  born in bert.embeddings.LayerNorm: aten.linear.default (norm), float32 [2, 3]" in lines
-    )
+        "  the first to diverge is bert.embeddings.LayerNorm: aten.linear.default (norm),"
+        " float32 [2, 3]"
+    ) in lines
     assert "    too far" in lines
-    assert "  1 more part on the same inputs" in lines
-    # Three lines before it, three behind, and an arrow at those that part.
+    assert "  on the same inputs as the reference, 1 more diverge" in lines
+    # Three lines before it, three after it, and an arrow at the divergent ones.
     table = [
-        line for line in lines if "aten.linear" in line and "e-0" in line and "born" not in line
+        line for line in lines if "aten.linear" in line and "e-0" in line and "first" not in line
     ]
     marked = [line.split("(")[1].split(")")[0] for line in table if line.startswith("  >")]
     assert marked == ["norm", "eleven"]
     assert "pool" not in str(table)
 
 
-def test_a_difference_that_is_in_no_operator():
-    found = traced(*STEPS, elsewhere=("it is in the whole",))
+def test_a_difference_outside_the_operators():
+    result = traced(*STEPS, elsewhere=("it is in the whole",))
 
-    assert (found.equal, found.born) == (False, None)
-    assert "  it is in the whole" in str(found).splitlines()
-    assert "DIFFERENT" in str(found)
+    assert (result.equal, result.first_divergent) == (False, None)
+    assert "  it is in the whole" in str(result).splitlines()
+    assert "DIFFERENT" in str(result)
 
 
-def test_the_blocks_are_what_rounds_in_order():
-    found = traced(*STEPS)
+def test_the_blocks_are_listed_in_order():
+    result = traced(*STEPS)
 
-    assert found.layers == (
+    assert result.layers == (
         Layer("bert.embeddings", 1e-7, 3e-7, 4.0, 0.005),
         Layer("bert.encoder.layer.0", 1e-7, 5e-7, 4.0, 0.5),
         Layer("bert.encoder.layer.11", 1e-7, 2e-7, 4.0, 0.005),
         Layer("(the model itself)", 1e-7, 6e-7, 4.0, 0.005),
     )
-    assert [line.split()[0] for line in str(found).splitlines()[-4:]] == [
+    assert [line.split()[0] for line in str(result).splitlines()[-4:]] == [
         "bert.embeddings",
         "bert.encoder.layer.0",
         "bert.encoder.layer.11",
@@ -105,7 +106,7 @@ def test_the_blocks_are_what_rounds_in_order():
     ]
 
 
-def test_the_error_grows_where_something_is_computed():
+def test_the_error_grows_only_in_an_operator_that_computes():
     assert traced(*STEPS).grown is STEPS[3]
     assert traced(STEPS[0], STEPS[2]).grown is None
 
@@ -130,9 +131,9 @@ def test_the_facts_are_json():
     facts = json.loads(json.dumps(traced(*steps).facts(), allow_nan=False))
 
     assert facts["equal"] is False
-    assert facts["born"]["node"] == "last"
-    assert (facts["born"]["actual"], facts["born"]["limit"]) == ("inf", "nan")
+    assert facts["first_divergent"]["node"] == "last"
+    assert (facts["first_divergent"]["actual"], facts["first_divergent"]["limit"]) == ("inf", "nan")
     assert facts["shapes"] == {"input_ids": [2, 5]}
-    assert [one["node"] for one in facts["steps"]] == [one.node for one in steps]
-    assert [one["name"] for one in facts["layers"]][-1] == "head"
-    assert traced(*STEPS).facts()["born"] is None
+    assert [item["node"] for item in facts["steps"]] == [item.node for item in steps]
+    assert facts["layers"][-1]["name"] == "head"
+    assert traced(*STEPS).facts()["first_divergent"] is None

@@ -1,4 +1,4 @@
-"""The BPE model: what it takes from the file, and what it refuses."""
+"""The options of the BPE model that are read from the file, and those that are refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization.dispatch import build_model, build_pre_tokenizer
+from diglot.tokenization.builders import build_model, build_pre_tokenizer
 
 _VOCABULARY = {"a": 0, "b": 1, "c": 2, "ab": 3, "bc": 4, "abc": 5, "<unk>": 6}
 
@@ -30,11 +30,11 @@ def _ids(spec: dict[str, Any], *words: str) -> list[list[int]]:
     [
         [["b", "c"], ["a", "b"]],
         ["#version: 0.2", "b c", "a b"],
-        # Of a pair that is listed twice, the later counts.
+        # The last entry of a pair counts.
         ["a b", "b c", "a b"],
     ],
 )
-def test_both_spellings_of_merges(merges: list[Any]) -> None:
+def test_both_formats_of_merges(merges: list[Any]) -> None:
     assert _ids(_spec(merges=merges), "abc", "abab") == [[0, 4], [3, 3]]
 
 
@@ -43,7 +43,7 @@ def test_no_merges_and_no_words() -> None:
     assert _ids(_spec()) == []
 
 
-def test_ignore_merges_takes_words_whole() -> None:
+def test_ignore_merges_keeps_words_whole() -> None:
     assert _ids(_spec(), "abc") == [[0, 4]]
     assert _ids(_spec(ignore_merges=True), "abc", "abca") == [[5], [0, 4, 0]]
 
@@ -59,35 +59,35 @@ def test_unknown_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "named"),
+    ("options", "name"),
     [
         ({"continuing_subword_prefix": "##"}, "continuing_subword_prefix '##'"),
         ({"end_of_word_suffix": "</w>"}, "end_of_word_suffix '</w>'"),
         ({"dropout": 0.1}, "dropout 0.1"),
         ({"unk_token": "[UNK]"}, "unk_token '\\[UNK\\]'"),
         ({"vocab": {**_VOCABULARY, "": 7}}, "an empty piece"),
-        ({"vocab": {**_VOCABULARY, "d": 0}}, "several pieces of the same id"),
+        ({"vocab": {**_VOCABULARY, "d": 0}}, "several pieces with the same id"),
         ({"vocab": {**_VOCABULARY, "<0x41>": 7}, "byte_fallback": True}, "byte_fallback"),
     ],
 )
-def test_other_options_are_refused_by_name(options: dict[str, Any], named: str) -> None:
-    with pytest.raises(TokenizerNotSupportedError, match=f"model BPE with {named}"):
+def test_unsupported_options_are_refused_by_name(options: dict[str, Any], name: str) -> None:
+    with pytest.raises(TokenizerNotSupportedError, match=f"model BPE with {name}"):
         build_model(_spec(**options))
 
 
-def test_options_that_change_nothing() -> None:
-    same = {"dropout": 0.0, "continuing_subword_prefix": "", "end_of_word_suffix": ""}
-    assert _ids(_spec(**same, byte_fallback=True), "abcé") == [[0, 4]]
+def test_options_without_effect_are_accepted() -> None:
+    options = {"dropout": 0.0, "continuing_subword_prefix": "", "end_of_word_suffix": ""}
+    assert _ids(_spec(**options, byte_fallback=True), "abcé") == [[0, 4]]
 
 
-def test_saved_and_loaded_where_nothing_else_is(tmp_path: Path) -> None:
-    pre = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+def test_a_saved_model_needs_only_tensorflow(tmp_path: Path) -> None:
+    spec = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
     module = tf.Module()
-    module.pre, module.model = build_pre_tokenizer(pre), build_model(_spec())
+    module.pre_tokenizer, module.model = build_pre_tokenizer(spec), build_model(_spec())
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def run(texts: tf.Tensor) -> tf.Tensor:
-        words = module.pre(texts, tf.ones_like(texts, tf.bool))
+        words = module.pre_tokenizer(texts, tf.ones_like(texts, tf.bool))
         return words.with_values(module.model(words.values)).merge_dims(1, 2).to_tensor(-1)
 
     module.run = run
@@ -97,10 +97,10 @@ def test_saved_and_loaded_where_nothing_else_is(tmp_path: Path) -> None:
         " print(loaded.run(tf.constant(['abc', 'ab' * 500])).numpy()[:, :3].tolist());"
         " assert 'diglot' not in sys.modules and 'tokenizers' not in sys.modules"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "saved"],
         check=True,
         capture_output=True,
         text=True,
     )
-    assert done.stdout.strip() == "[[0, 4, -1], [3, 3, 3]]"
+    assert process.stdout.strip() == "[[0, 4, -1], [3, 3, 3]]"

@@ -1,8 +1,7 @@
-"""Unigram's parts by themselves: what they say, what they refuse, and that they can be saved."""
+"""The components of Unigram tokenizers: their results, what they refuse, and saving."""
 
 from __future__ import annotations
 
-import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,8 @@ import tensorflow as tf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization import charsmap, compile_tokenizer
-from diglot.tokenization.dispatch import build_model, build_normalizer, build_pre_tokenizer
+from diglot.tokenization import compile_tokenizer
+from diglot.tokenization.builders import build_model, build_normalizer, build_pre_tokenizer
 
 VOCABULARY = [["<unk>", 0.0], ["▁", -2.0], ["▁a", -1.5], ["a", -1.0], ["b", -1.25], ["ab", -2.0]]
 
@@ -31,46 +30,16 @@ def test_of_equal_sums_the_longest_piece_wins() -> None:
     assert model(tf.constant(["aaaaa"])).to_list() == [[2, 3]]
 
 
-def test_unknown_characters_are_spelled_in_bytes() -> None:
+def test_unknown_characters_are_written_as_bytes() -> None:
     vocabulary = [["<unk>", 0.0], ["<0xC3>", -1.0], ["<0xA9>", -1.0]]
     spec = {"type": "Unigram", "unk_id": 0, "vocab": vocabulary, "byte_fallback": True}
     assert build_model(spec)(tf.constant(["éé", "ö"])).to_list() == [[1, 2, 1, 2], [0]]
-
-
-def test_a_short_cluster_becomes_what_its_first_character_does() -> None:
-    spec = {
-        "type": "Precompiled",
-        "precompiled_charsmap": base64.b64encode(charsmap.write({"a": "x", "é": ""})).decode(),
-    }
-    normalizer = build_normalizer(spec)
-    # Two marks of two bytes still make a cluster of five bytes, and three do not.
-    found = normalizer(tf.constant(["a\u0301\u0302b", "a\u0301\u0302\u0303", "éa"])).numpy()
-    assert [one.decode() for one in found] == ["xb", "x\u0301\u0302\u0303", "x"]
 
 
 def test_metaspace_of_old_files() -> None:
     spec = {"type": "Metaspace", "replacement": "▁", "add_prefix_space": False}
     words = build_pre_tokenizer(spec)(tf.constant(["a b"]), tf.constant([True]))
     assert words.to_list() == [[b"a", "▁b".encode()]]
-
-
-def test_a_map_is_read_as_it_was_written() -> None:
-    replacements = {"a": "b", "ab": "", "é": "e\u0301", "\U0001f600": ":)", "\uac00": "a"}
-    assert charsmap.read(charsmap.write(replacements)) == replacements
-
-
-@pytest.mark.parametrize(
-    "precompiled",
-    [b"", b"\x00\x01\x00\x00", charsmap.write({"a": "b"})[:-300], charsmap.write({"a": "b"})[:8]],
-    ids=["empty", "no trie", "cut off", "cut short"],
-)
-def test_malformed_maps_are_refused(precompiled: bytes) -> None:
-    spec = {
-        "type": "Precompiled",
-        "precompiled_charsmap": base64.b64encode(precompiled).decode(),
-    }
-    with pytest.raises(TokenizerNotSupportedError, match="precompiled_charsmap cannot be read"):
-        build_normalizer(spec)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +51,9 @@ def test_malformed_maps_are_refused(precompiled: bytes) -> None:
     ],
     ids=["no unk_id", "alpha", "nbest_size"],
 )
-def test_what_the_model_refuses(changed: dict[str, Any], message: str) -> None:
+def test_unsupported_options_of_the_model_are_refused(
+    changed: dict[str, Any], message: str
+) -> None:
     with pytest.raises(TokenizerNotSupportedError, match=message):
         build_model({"type": "Unigram", "unk_id": 0, "vocab": VOCABULARY, **changed})
 
@@ -90,7 +61,7 @@ def test_what_the_model_refuses(changed: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     "pattern", ["^a", "a$", "a*", "a?", "a+?", "a++", "(a)", "[^a]", "[a-b]", r"\w", "a|", "{", ""]
 )
-def test_other_expressions_are_refused(pattern: str) -> None:
+def test_unsupported_expressions_are_refused(pattern: str) -> None:
     spec = {"type": "Replace", "pattern": {"Regex": pattern}, "content": "x"}
     with pytest.raises(TokenizerNotSupportedError, match="Replace with the Regex pattern"):
         build_normalizer(spec)
@@ -103,24 +74,24 @@ def test_an_unknown_prepend_scheme_is_refused() -> None:
 
 
 def test_several_first_words_are_refused() -> None:
-    """One character becomes several, and the library takes each of their words for the first."""
+    """A character becomes several, and the library treats each of their words as the first."""
     vocabulary = [("<unk>", 0.0), (".", -1.0), ("▁", -1.0)]
     library = Tokenizer(models.Unigram(vocabulary, 0, False))
     library.normalizer = normalizers.NFKC()
-    first = pre_tokenizers.Metaspace("▁", "first")
-    library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), first])
+    metaspace = pre_tokenizers.Metaspace("▁", "first")
+    library.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), metaspace])
     assert library.encode("…").ids == [2, 1, 2, 1, 2, 1]
     with pytest.raises(TokenizerNotSupportedError, match="pre_tokenizer Sequence after normalizer"):
-        compile_tokenizer(_written(library), pad_token_id=0)
-    library.pre_tokenizer = first
+        compile_tokenizer(_content(library), pad_token_id=0)
+    library.pre_tokenizer = metaspace
     library.add_tokens(["."])
     with pytest.raises(TokenizerNotSupportedError, match=r"added_tokens '\.' after normalizer"):
-        compile_tokenizer(_written(library), pad_token_id=0)
+        compile_tokenizer(_content(library), pad_token_id=0)
 
 
-def _written(library: Tokenizer) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(library.to_str())
-    return found
+def _content(library: Tokenizer) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(library.to_str())
+    return content
 
 
 def test_a_saved_model_gives_the_same_ids(tmp_path: Path) -> None:

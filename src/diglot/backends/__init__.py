@@ -22,6 +22,9 @@ REFERENCE = "torch"
 DEFAULT_TESTED = "tensorflow"
 """The backend that is compared with the reference unless another is named."""
 
+SAVED_MODEL = "saved_model"
+"""The name, in settings and calls, that asks for the export in a folder; it is no backend."""
+
 # The order of an automatic choice; backends of other packages come after these, by name.
 _PREFERRED = (REFERENCE, DEFAULT_TESTED)
 
@@ -77,6 +80,11 @@ def require(name: str) -> type[Backend]:
     return backend
 
 
+def devices() -> list[str]:
+    """The names of the devices of all registered backends; an ``N`` stands for any number."""
+    return list(dict.fromkeys(form for name in names() for form in find(name).devices))
+
+
 def automatic() -> str:
     """The name of the first backend that is installed, PyTorch before TensorFlow.
 
@@ -95,10 +103,12 @@ __all__ = [
     "DEFAULT_TESTED",
     "GROUP",
     "REFERENCE",
+    "SAVED_MODEL",
     "Backend",
     "Model",
     "Run",
     "automatic",
+    "devices",
     "find",
     "installed",
     "missing",

@@ -7,6 +7,7 @@ other code compares a backend's name.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -85,8 +86,13 @@ class Backend(Model):
     tensors: ClassVar[str] = "np"
     """The framework's tensors, as ``return_tensors`` of a tokenizer names them."""
 
-    devices: ClassVar[str] = "cpu"
-    """A regular expression of the device names that :meth:`load` takes."""
+    devices: ClassVar[tuple[str, ...]] = ("cpu",)
+    """The names of the devices that :meth:`load` may take; an ``N`` stands for any number."""
+
+    @classmethod
+    def has_device(cls, name: str) -> bool:
+        """Whether :attr:`devices` has a form of that name; the machine may lack the device."""
+        return any(re.fullmatch(form.replace("N", r"\d+"), name) for form in cls.devices)
 
     @classmethod
     @abstractmethod
@@ -96,7 +102,7 @@ class Backend(Model):
         Args:
             checkpoint: the checkpoint, whose head names the model's outputs.
             precision: the dtype of the parameters and of the arithmetic.
-            device: a name that :attr:`devices` matches; ``None`` for the fastest there is.
+            device: one of :attr:`devices`; ``None`` for the fastest there is.
 
         Raises:
             BackendError: there is no such device.

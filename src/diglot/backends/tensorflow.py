@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from diglot.types import Encoding, Precision, ScoreFunction
 
 Prepare = Callable[["Program", bool], Any]
-"""Makes something callable, with one tensor for each input, of a program; the second argument says
-whether hidden states are wanted."""
+"""Makes a callable of a program, with one tensor for each input; the second argument says whether
+the result holds hidden states."""
 
 
 class TensorFlowBackend(Backend):
@@ -37,7 +37,7 @@ class TensorFlowBackend(Backend):
     requires: ClassVar[tuple[str, ...]] = ("tensorflow", "keras", "torch")
     noisy: ClassVar[tuple[str, ...]] = ("tensorflow",)
     tensors: ClassVar[str] = "tf"
-    devices: ClassVar[str] = r"cpu|cuda(:\d+)?"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "cuda", "cuda:N")
     thread_safe: ClassVar[bool] = True
 
     def __init__(
@@ -111,7 +111,7 @@ class TensorFlowBackend(Backend):
         encoding = {"attention_mask": np.ones_like(encoding["input_ids"]), **encoding}
         self._check(encoding)
         program = self.model.program(encoding)
-        self.model.check_rows(program, len(encoding["input_ids"]))
+        self.model.check_shape(program, encoding["input_ids"].shape)
         try:
             with tf.device(self._place):
                 call = prepare(program, hidden_states)
@@ -207,15 +207,16 @@ def _place(device: str | None) -> str:
     """TensorFlow's name of a device; by default a GPU where there is one."""
     import tensorflow as tf
 
-    seen = [one.name.removeprefix("/physical_device:") for one in tf.config.list_physical_devices()]
+    devices = tf.config.list_physical_devices()
+    places = [entry.name.removeprefix("/physical_device:") for entry in devices]
     if device is None:
-        return "GPU:0" if "GPU:0" in seen else "CPU:0"
+        return "GPU:0" if "GPU:0" in places else "CPU:0"
     kind, _, number = device.partition(":")
     place = f"{'GPU' if kind == 'cuda' else kind.upper()}:{number or 0}"
-    if place not in seen:
+    if place not in places:
         raise BackendError(
-            f"TensorFlow sees no device {device!r}; it has {', '.join(seen)}. Leave the device out,"
-            " or choose one of these ('cuda:0' is GPU:0)"
+            f"TensorFlow sees no device {device!r}; it has {', '.join(places)}. Leave the device"
+            " out, or choose one of these ('cuda:0' is GPU:0)"
         )
     return place
 

@@ -32,7 +32,7 @@ class TorchBackend(Backend):
     name = "torch"
     requires: ClassVar[tuple[str, ...]] = ("torch",)
     tensors: ClassVar[str] = "pt"
-    devices: ClassVar[str] = r"cpu|mps|cuda(:\d+)?"
+    devices: ClassVar[tuple[str, ...]] = ("cpu", "mps", "cuda", "cuda:N")
     thread_safe: ClassVar[bool] = True
 
     def __init__(
@@ -49,28 +49,28 @@ class TorchBackend(Backend):
             model: it is moved to the device.
             device: where to run it.
             outputs: the names of the model's outputs that make up an answer.
-            max_tokens: the longest encoding that it takes; ``None`` where nothing bounds it.
+            max_tokens: the longest encoding that it takes; ``None`` without a limit.
         """
         self.model = model.to(device)
         self.device = device
         self._outputs = outputs
         self._max_tokens = max_tokens
-        taken = inspect.signature(model.forward).parameters
+        parameters = inspect.signature(model.forward).parameters
         # As in transformers' pipeline: a classification has no use for the cache.
-        self._options = {"use_cache": False} if "use_cache" in taken else {}
+        self._options = {"use_cache": False} if "use_cache" in parameters else {}
 
     @classmethod
     def load(cls, checkpoint: Checkpoint, *, precision: Precision, device: str | None) -> Self:
         """Read the checkpoint's weights; see :meth:`diglot.backends.Backend.load`.
 
         Args:
-            checkpoint: where the weights are.
+            checkpoint: the checkpoint.
             precision: the dtype of the parameters and of the arithmetic.
-            device: ``None`` takes CUDA where there is a GPU for it, and the CPU elsewhere.
+            device: ``None`` for a CUDA GPU if there is one, and the CPU otherwise.
 
         Raises:
-            BackendError: there is no such device here.
-            CheckpointError: the weights cannot be used.
+            BackendError: there is no such device.
+            CheckpointError: the checkpoint cannot be used.
         """
         place = _device(device)
         model = torch_model.load(checkpoint, precision=precision)
@@ -127,10 +127,6 @@ class TorchBackend(Backend):
             return {}
         return {"captured as eager": self._run_captured}
 
-    def traceable(self) -> torch.nn.Module:
-        """The PyTorch model."""
-        return self.model
-
     def _run_captured(
         self,
         encoding: Encoding,
@@ -169,19 +165,19 @@ class TorchBackend(Backend):
         }
 
     def _check(self, ids: torch.Tensor) -> None:
-        """Refuse what would fail in the model without a useful word, and on a GPU for good."""
+        """Check ids and length: the model's own errors are unclear, and fatal on a GPU."""
         if self._max_tokens is not None and ids.shape[-1] > self._max_tokens:
             raise InputError(
                 f"the encoding is {ids.shape[-1]} tokens long, and the model takes"
                 f" {self._max_tokens} at most; truncate it"
             )
-        # Not every architecture has a table with a row for each id; CANINE hashes characters.
-        known = getattr(self.model.get_input_embeddings(), "num_embeddings", None)
+        # CANINE has no table with a row for each id: it hashes characters.
+        rows = getattr(self.model.get_input_embeddings(), "num_embeddings", None)
         lowest, highest = int(ids.min()), int(ids.max())
-        if known is not None and (lowest < 0 or highest >= known):
+        if rows is not None and (lowest < 0 or highest >= rows):
             raise InputError(
                 f"input_ids reach from {lowest} to {highest}, and the model knows the ids 0 to"
-                f" {known - 1}; use the checkpoint's own tokenizer"
+                f" {rows - 1}; use the checkpoint's own tokenizer"
             )
 
 
@@ -200,9 +196,9 @@ def _device(name: str | None) -> torch.device:
             f"PyTorch has no device {name!r} here: {error}. Use 'cpu', or leave the device out."
         ) from error
     if device.type == "cuda" and (device.index or 0) >= gpus:
-        found = f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "no GPU that it can use"
+        usable = f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else "no GPU that it can use"
         raise BackendError(
-            f"the device {name!r} was asked for, and PyTorch finds {found} here. Use 'cpu', or"
+            f"the device {name!r} was asked for, and PyTorch finds {usable} here. Use 'cpu', or"
             " leave the device out."
         )
     return device

@@ -38,8 +38,8 @@ _POSITIONS_AFTER_PADDING = frozenset(
 def positions(config: PreTrainedConfig) -> int | None:
     """The number of tokens that the model's table of positions has room for; ``None`` without one.
 
-    Source: the embeddings modules of transformers 5.23. A configuration that asks for rotary
-    positions has ``rope_parameters``; ESM's says it in ``position_embedding_type``.
+    Source: the embeddings modules of transformers 5.23. A configuration with rotary positions has
+    ``rope_parameters``; ESM's has ``position_embedding_type`` instead.
     """
     rotary = getattr(config, "rope_parameters", None) is not None
     if rotary or getattr(config, "position_embedding_type", None) == "rotary":

@@ -1,4 +1,4 @@
-"""The description of one checkpoint, read from its files as it is asked for."""
+"""The description of one checkpoint; each part is read from its files at first use."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One checkpoint in a local directory, read no further than is asked.
+    """One checkpoint in a local directory.
 
     Attributes:
         name: the directory or hub id as the user gave it.
         path: the local directory.
         revision: the hub's commit hash; ``None`` for a directory.
-        labels_given: labels that the user supplies instead of the configuration's.
-        fresh_head: whether a classification head may be made up at random.
-        trust_remote_code: whether Python code in the checkpoint may be run.
+        labels_given: the user's labels, which replace the configuration's.
+        fresh_head: whether a missing head may get random weights.
+        trust_remote_code: whether Python code in the checkpoint may run.
         head: the task that the checkpoint is for.
     """
 
@@ -47,7 +47,7 @@ class Checkpoint:
 
     @cached_property
     def config(self) -> PreTrainedConfig:
-        """The configuration as transformers reads it, with the given labels in place of its own.
+        """The configuration as transformers reads it, with the user's labels if there are any.
 
         Raises:
             MissingConfigError: there is no readable ``config.json``.
@@ -60,7 +60,7 @@ class Checkpoint:
             near = get_close_matches(str(kind), list(CONFIG_MAPPING.keys()))
             raise self._unknown(
                 f"the model_type {kind!r} that config.json names"
-                + (f" (the nearest that it knows is {near[0]!r})" if near else "")
+                + (f" (a similar one is {near[0]!r})" if near else "")
             )
         try:
             with transformers_muted():
@@ -117,14 +117,14 @@ class Checkpoint:
 
     @cached_property
     def max_tokens(self) -> int | None:
-        """The longest encoding that the model takes, in tokens; ``None`` where nothing bounds it.
+        """The longest encoding that the model takes, in tokens; ``None`` without a limit.
 
-        It is the smaller of the tokenizer's own limit and the room in the model's table of
-        positions. Rotary and relative positions are computed for any length, so that for such a
-        model (llama, qwen2, modernbert, deberta-v3) the tokenizer's limit alone counts.
+        The smaller of the tokenizer's limit and the size of the model's table of positions. Rotary
+        and relative positions exist for any length, so for models that use them (llama, qwen2,
+        modernbert, deberta-v3) the tokenizer's limit alone counts.
         """
-        given = self.tokenizer.model_max_length
-        bounds = [given] if given < architectures.UNBOUNDED else []
+        limit = self.tokenizer.model_max_length
+        bounds = [limit] if limit < architectures.UNBOUNDED else []
         if (room := architectures.positions(self.config)) is not None:
             bounds.append(room)
         return min(bounds, default=None)
@@ -147,8 +147,8 @@ class Checkpoint:
         except UnknownArchitectureError:
             model_class = self.model_class(None)
         taken = signature(model_class.forward).parameters
-        given = self.tokenizer.model_input_names
-        return tuple(name for name in architectures.INPUTS if name in taken and name in given)
+        offered = self.tokenizer.model_input_names
+        return tuple(name for name in architectures.INPUTS if name in taken and name in offered)
 
     def model_class(self, head: Head | None) -> type[PreTrainedModel]:
         """Transformers' PyTorch class for the checkpoint.
@@ -169,8 +169,8 @@ class Checkpoint:
             return cast("type[PreTrainedModel]", model_class)
         mapping = getattr(transformers, name)._model_mapping
         if type(self.config) not in mapping:
-            what = "base model" if head is None else f"{head.task} class"
-            raise self._unknown(f"a {what} for the model_type {self.config.model_type!r}")
+            what = "a base model" if head is None else f"an {name}"
+            raise self._unknown(f"{what} for the model_type {self.config.model_type!r}")
         model_class = mapping[type(self.config)]
         several = isinstance(model_class, tuple)
         return cast("type[PreTrainedModel]", model_class[0] if several else model_class)
@@ -189,7 +189,7 @@ class Checkpoint:
         try:
             raw = json.loads(file.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
-            remedy = "Give the folder that save_pretrained wrote the model to."
+            remedy = "Give the folder to which save_pretrained wrote the model."
             if (self.path / "adapter_config.json").is_file():
                 remedy = "It is a PEFT adapter: merge it into its base model and save that."
             raise MissingConfigError(f"{self.path} has no config.json. {remedy}") from error
@@ -205,7 +205,7 @@ class Checkpoint:
         remedy = "Use another checkpoint, or a version of transformers that knows it."
         if "auto_map" in self.raw_config and not self.trust_remote_code:
             remedy = (
-                "The checkpoint brings Python code of its own: read it, and if you trust it pass"
+                "The checkpoint contains Python code: read it, and if you trust it pass"
                 " trust_remote_code=True."
             )
         return UnknownArchitectureError(

@@ -22,23 +22,23 @@ def find(
     trust_remote_code: bool = False,
     head: Head = SEQUENCE_CLASSIFICATION,
 ) -> Checkpoint:
-    """Find a checkpoint, fetching it from the hub where it is neither a directory nor cached.
+    """Find a checkpoint; download it from the hub if it is neither a directory nor in the cache.
 
     Args:
         checkpoint: a directory, a hub id (``"name"`` or ``"organisation/name"``), or ``None`` for
-            the small one that diglot ships. An existing directory wins over a hub id.
+            the small one that diglot ships. An existing directory takes precedence over a hub id.
         revision: a branch, tag or commit of a hub id.
-        labels: one for each row of the head, in order, instead of the configuration's.
+        labels: one for each row of the head, in order; they replace the configuration's labels.
         fresh_head: allow a classification head of random weights.
-        trust_remote_code: run the checkpoint's own Python code where it has some.
+        trust_remote_code: run Python code that the checkpoint contains.
         head: the task that the checkpoint is for.
 
     Raises:
         CheckpointNotFoundError: there is no such directory, hub id or revision.
-        HubUnreachableError: it is not in the cache, and the hub cannot be asked.
+        HubUnreachableError: the checkpoint is not in the cache, and the hub does not answer.
         InputError: the labels are not distinct texts, or a directory was given a revision.
     """
-    given = None if labels is None else _checked(labels)
+    labels_given = None if labels is None else _checked(labels)
     name = EMBEDDED if checkpoint is None else os.fspath(checkpoint)
     path = _directory(checkpoint)
     if path is None:
@@ -48,11 +48,11 @@ def find(
         raise InputError(
             f"a revision ({revision!r}) is for a hub id, and {name!r} is a directory. Leave it out."
         )
-    return Checkpoint(name, path, revision, given, fresh_head, trust_remote_code, head)
+    return Checkpoint(name, path, revision, labels_given, fresh_head, trust_remote_code, head)
 
 
 def _directory(checkpoint: str | os.PathLike[str] | None) -> Path | None:
-    """The local directory that is meant; ``None`` for a hub id."""
+    """The local directory of a checkpoint; ``None`` for a hub id."""
     if checkpoint is None:
         return embedded.path()
     text = os.fspath(checkpoint)
@@ -66,19 +66,19 @@ def _directory(checkpoint: str | os.PathLike[str] | None) -> Path | None:
         return path
     if path.exists():
         raise CheckpointNotFoundError(
-            f"{text} is a file. Give the folder that holds it, with config.json beside it."
+            f"{text} is a file. Give the folder that contains it and config.json."
         )
-    meant = text.startswith((".", "/", "~", "\\")) or text.count("/") > 1
-    if meant or not isinstance(checkpoint, str):
+    looks_like_path = text.startswith((".", "/", "~", "\\")) or text.count("/") > 1
+    if looks_like_path or not isinstance(checkpoint, str):
         raise CheckpointNotFoundError(f"there is no directory {text} (looked in {Path.cwd()})")
     return None
 
 
 def _checked(labels: Sequence[str]) -> tuple[str, ...]:
-    given = tuple(labels)
-    texts = not isinstance(labels, str) and all(isinstance(label, str) for label in given)
-    if not given or not texts or len(set(given)) < len(given):
+    names = tuple(labels)
+    texts = not isinstance(labels, str) and all(isinstance(name, str) for name in names)
+    if not names or not texts or len(set(names)) < len(names):
         raise InputError(
             f"labels must be a list of distinct texts, one for each row of the head, not {labels!r}"
         )
-    return given
+    return names

@@ -7,23 +7,23 @@ from pathlib import Path
 from diglot.errors import CheckpointNotFoundError, HubUnreachableError
 
 FILES = ("*.json", "model.safetensors", "model-*.safetensors", "*.txt", "*.model", "*.jinja")
-"""What a text classifier is made of; pickles and other frameworks' weights are never fetched."""
+"""The files of a text classifier; pickles and other frameworks' weights are never downloaded."""
 
 _CODE = ("*.py",)
 _NESTED = "*/*"
 
 
 def download(name: str, revision: str | None, *, code: bool) -> Path:
-    """Fetch what is not in the cache yet; the folder's name is the commit hash.
+    """Download the files that are not in the cache yet; the folder's name is the commit hash.
 
     Args:
         name: ``"organisation/name"``, or the name alone.
         revision: a branch, a tag or a commit; ``None`` takes the main branch.
-        code: whether to fetch the checkpoint's Python files too.
+        code: whether to download the checkpoint's Python files too.
 
     Raises:
-        CheckpointNotFoundError: the hub knows no such id or revision, or keeps it from the user.
-        HubUnreachableError: it is not in the cache, and the hub cannot be asked.
+        CheckpointNotFoundError: the hub has no such id or revision, or the user may not see it.
+        HubUnreachableError: the checkpoint is not in the cache, and the hub does not answer.
     """
     from huggingface_hub import errors as hub
     from huggingface_hub import snapshot_download
@@ -64,12 +64,12 @@ def download(name: str, revision: str | None, *, code: bool) -> Path:
 
 
 def listing(name: str, revision: str) -> list[str] | None:
-    """The names of all files of the checkpoint; ``None`` where the hub does not say."""
+    """The names of all files of the checkpoint; ``None`` where the hub does not answer."""
     from huggingface_hub import HfApi
 
     try:
         files = HfApi().model_info(name, revision=revision).siblings
-    except Exception:  # it only helps to explain another error, so that any failure will do
+    except Exception:  # the listing only improves another error's message
         return None
     return [file.rfilename for file in files or ()]
 

@@ -1,7 +1,7 @@
-"""Transformers' tokenizer of a checkpoint, with TensorFlow tensors as well.
+"""Loads transformers' tokenizer of a checkpoint and adds TensorFlow tensors to it.
 
-transformers 5 makes no TensorFlow tensors. Everything else here is its own tokenizer: the same
-class name, the same arguments, the same ``BatchEncoding``.
+transformers 5 does not create TensorFlow tensors. Everything else is unchanged: the name of the
+class, the arguments and the ``BatchEncoding``.
 """
 
 from __future__ import annotations
@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
-# The module that each value of return_tensors needs; the extra that installs it has the same name.
+# The module that each value of return_tensors needs. The extras of diglot have the same names,
+# except NumPy, which is always installed.
 _FRAMEWORKS: Final = {"pt": "torch", "tf": "tensorflow", "np": "numpy"}
 
 
 def load(path: Path, *, trust_remote_code: bool = False, **options: Any) -> PreTrainedTokenizerBase:
-    """Load transformers' tokenizer, whose ``return_tensors`` takes ``"tf"`` too.
+    """Load transformers' tokenizer, with ``return_tensors="tf"`` in addition.
 
     Args:
-        path: the checkpoint's folder.
-        trust_remote_code: run the checkpoint's own Python code where it has some.
-        **options: for transformers' ``AutoTokenizer.from_pretrained``.
+        path: the folder of the checkpoint.
+        trust_remote_code: run the Python code of the checkpoint, if it has any.
+        **options: passed to transformers' ``AutoTokenizer.from_pretrained``.
+
+    Returns:
+        The tokenizer. It is not thread-safe, because transformers' fast tokenizers store the
+        options of a call in an object that all calls share.
 
     Raises:
-        MissingTokenizerError: the checkpoint has no tokenizer that transformers can load.
+        MissingTokenizerError: transformers cannot load a tokenizer from the folder.
     """
     import transformers
 
@@ -42,74 +47,82 @@ def load(path: Path, *, trust_remote_code: bool = False, **options: Any) -> PreT
         )
     except Exception as error:
         raise MissingTokenizerError(
-            f"transformers cannot load a tokenizer from {path}: {error}"
+            f"transformers cannot load a tokenizer from {path}: {type(error).__name__}: {error};"
+            " expected the files that the save_pretrained of a tokenizer writes"
         ) from error
-    # Without these files, transformers 5 quietly makes a tokenizer with an empty vocabulary.
+    # Without these files, transformers 5 creates a tokenizer with an empty vocabulary.
     names = sorted({"tokenizer.json", *tokenizer.vocab_files_names.values()})
     if tokenizer.vocab_files_names and not any((path / name).is_file() for name in names):
         raise MissingTokenizerError(
-            f"{path} has no vocabulary: expected one of {', '.join(names)}. Save the tokenizer"
-            " beside the model with its save_pretrained."
+            f"{path} has no vocabulary: expected one of {', '.join(names)}. Save the tokenizer in"
+            " the folder of the model with its save_pretrained."
         )
-    parent: Any = type(tokenizer)
-    tokenizer.__class__ = _subclass(parent)
+    library_class: Any = type(tokenizer)
+    tokenizer.__class__ = _subclass(library_class)
     return tokenizer
 
 
 class _TensorFlowTensors:
-    """Adds ``"tf"`` to what ``return_tensors`` takes, and leaves the rest to the parent."""
+    """Accepts ``return_tensors="tf"``, and leaves everything else to the library's class."""
 
     def __call__(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        encoding = parent.__call__(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(encoding, return_tensors)
+        library: Any = super()
+        encoding = library.__call__(*args, return_tensors=_for_library(return_tensors), **kwargs)
+        return _converted(encoding, return_tensors)
 
     def encode(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        ids = parent.encode(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(ids, return_tensors)
+        library: Any = super()
+        ids = library.encode(*args, return_tensors=_for_library(return_tensors), **kwargs)
+        return _converted(ids, return_tensors)
 
     def pad(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        encoding = parent.pad(*args, return_tensors=_asked(return_tensors), **kwargs)
-        return _given(encoding, return_tensors)
+        library: Any = super()
+        encoding = library.pad(*args, return_tensors=_for_library(return_tensors), **kwargs)
+        return _converted(encoding, return_tensors)
 
     def apply_chat_template(self, *args: Any, return_tensors: Any = None, **kwargs: Any) -> Any:
-        parent: Any = super()
-        asked = _asked(return_tensors)
-        encoding = parent.apply_chat_template(*args, return_tensors=asked, **kwargs)
-        return _given(encoding, return_tensors)
+        library: Any = super()
+        encoding = library.apply_chat_template(
+            *args, return_tensors=_for_library(return_tensors), **kwargs
+        )
+        return _converted(encoding, return_tensors)
 
     def decode(self, token_ids: Any, *args: Any, **kwargs: Any) -> Any:
-        parent: Any = super()
+        library: Any = super()
         if _is_tensorflow(token_ids):
             token_ids = token_ids.numpy()
-        return parent.decode(token_ids, *args, **kwargs)
+        return library.decode(token_ids, *args, **kwargs)
 
     def __reduce__(self) -> Any:
-        return _revive, (type(self).__mro__[2],), self.__getstate__()
+        return _empty_tokenizer, (type(self).__mro__[2],), self.__getstate__()
 
 
 @cache
-def _subclass(parent: Any) -> Any:
-    """The parent with TensorFlow tensors.
+def _subclass(library_class: Any) -> Any:
+    """Return a subclass of the library's class that accepts ``return_tensors="tf"``.
 
-    It goes by the parent's name, which ``save_pretrained`` writes down for transformers to find.
+    It has the name of the library's class, because ``save_pretrained`` writes the name to a file
+    from which transformers selects the class.
     """
-    names = {"__module__": parent.__module__, "__qualname__": parent.__qualname__}
-    return type(parent.__name__, (_TensorFlowTensors, parent), {"__doc__": parent.__doc__, **names})
+    attributes = {
+        "__doc__": library_class.__doc__,
+        "__module__": library_class.__module__,
+        "__qualname__": library_class.__qualname__,
+    }
+    return type(library_class.__name__, (_TensorFlowTensors, library_class), attributes)
 
 
-def _revive(parent: Any) -> Any:
-    tokenizer_class = _subclass(parent)
+def _empty_tokenizer(library_class: Any) -> Any:
+    """Create the object whose state ``copy`` and ``pickle`` then restore."""
+    tokenizer_class = _subclass(library_class)
     return tokenizer_class.__new__(tokenizer_class)
 
 
-def _asked(return_tensors: Any) -> str | None:
-    """What the parent is asked for: NumPy in place of TensorFlow.
+def _for_library(return_tensors: Any) -> str | None:
+    """Return the value of ``return_tensors`` for the library: NumPy in place of TensorFlow.
 
     Raises:
-        InputError: there is no such kind of tensor.
+        InputError: the kind of tensor is unknown.
         BackendNotInstalledError: its framework is not installed.
     """
     if not return_tensors:
@@ -117,7 +130,7 @@ def _asked(return_tensors: Any) -> str | None:
     kind = str(getattr(return_tensors, "value", return_tensors))
     if kind not in _FRAMEWORKS:
         raise InputError(
-            f"return_tensors={kind!r} is not known; it is one of"
+            f"return_tensors={kind!r} is unknown; pass one of"
             f" {', '.join(map(repr, _FRAMEWORKS))}, or None for lists"
         )
     framework = _FRAMEWORKS[kind]
@@ -125,8 +138,8 @@ def _asked(return_tensors: Any) -> str | None:
     return "np" if kind == "tf" else kind
 
 
-def _given(encoding: Any, return_tensors: Any) -> Any:
-    """The parent's answer, its arrays made TensorFlow tensors where that was asked for."""
+def _converted(encoding: Any, return_tensors: Any) -> Any:
+    """Convert the arrays of the library to TensorFlow tensors, if these were requested."""
     import numpy as np
 
     if return_tensors != "tf":
@@ -143,10 +156,10 @@ def _tensor(array: NDArray[np.integer[Any]], key: str) -> tf.Tensor:
     import tensorflow as tf
 
     if array.dtype == object:
+        lengths = ", ".join(map(str, sorted({len(row) for row in array})))
         raise InputError(
-            f"the rows of {key!r} have different lengths"
-            f" ({', '.join(map(str, sorted({len(row) for row in array})))}), so they are no tensor;"
-            " pass padding=True, and truncation=True where some are too long"
+            f"the rows of {key!r} have different lengths ({lengths}), and a tensor needs rows of"
+            " the same length; pass padding=True, and truncation=True if some rows are too long"
         )
     return tf.constant(array, tf.int32)
 

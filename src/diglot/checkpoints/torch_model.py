@@ -71,8 +71,8 @@ def _build(
 ) -> PreTrainedModel:
     """Build a model of the class with these weights.
 
-    A base model whose pooler the weights lack is built without one: its hidden states need none,
-    and a pooled output from random numbers would be worse than none.
+    If the weights lack the pooler of a base model, the model is built without one: its hidden
+    states do not need it, and random numbers must not pass for a pooled output.
     """
     model, report = _from_transformers(model_class, checkpoint, state, dtype=dtype)
     missing = report["missing_keys"]
@@ -80,9 +80,9 @@ def _build(
         model, report = _from_transformers(
             model_class, checkpoint, state, dtype=dtype, add_pooling_layer=False
         )
-    _refuse_made_up(model, checkpoint, report, head=head)
-    # Until here the parameters lie in the file, mapped into memory: writing over it would change
-    # them, or end the process.
+    _refuse_random_weights(model, checkpoint, report, head=head)
+    # Up to here the parameters are the file, mapped into memory: a program that writes to the file
+    # would change them, or end this process.
     for tensor in (*model.parameters(), *model.buffers()):
         tensor.data = tensor.data.clone()
     return model
@@ -99,8 +99,8 @@ def _from_transformers(
     import torch
 
     fresh = checkpoint.fresh_head
-    # The weights are handed over as a dictionary, with no path: given one, transformers may also
-    # follow adapters and other files that lie in the folder or that its configuration names.
+    # transformers gets the weights as a dictionary and no path. From a path it may also load
+    # adapters and other files that are in the folder or that its configuration names.
     try:
         with transformers_muted(), torch.random.fork_rng(devices=[], enabled=fresh):
             if fresh:
@@ -111,7 +111,7 @@ def _from_transformers(
                 state_dict=state,
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
-                # Other numbers would be drawn in another precision.
+                # In another precision, the random numbers of a fresh head would differ.
                 dtype=torch.float32 if fresh else dtype,
                 **options,
             )
@@ -123,52 +123,52 @@ def _from_transformers(
     return model.to(dtype) if fresh else model, report
 
 
-def _refuse_made_up(
+def _refuse_random_weights(
     model: PreTrainedModel, checkpoint: Checkpoint, report: dict[str, Any], *, head: bool
 ) -> None:
-    """Raise where transformers has made weights up, unless they are a head that was asked for."""
+    """Raise an error for weights that transformers filled in at random, except a fresh head."""
     name = checkpoint.name
     missing = sorted(report["missing_keys"])
     mismatched = sorted(report["mismatched_keys"])
-    if body := [key for key in missing if not (head and _of_head(model, key))]:
+    if of_body := [key for key in missing if not (head and _of_head(model, key))]:
         raise CorruptWeightsError(
-            f"the weights of {name} lack {len(body)} of the {len(model.state_dict())} that a"
-            f" {type(model).__name__} needs: {_some(body)}. The file is incomplete, or belongs to"
-            " another config.json."
+            f"the weights of {name} lack {len(of_body)} of the {len(model.state_dict())} that a"
+            f" {type(model).__name__} needs: {_listed(of_body)}. The file is incomplete, or belongs"
+            " to another config.json."
         )
     if wrong := [entry for entry in mismatched if not (head and _of_head(model, entry[0]))]:
-        shapes = [f"{key} is {tuple(found)}, not {tuple(asked)}" for key, found, asked in wrong]
+        shapes = [f"{key} is {tuple(own)}, not {tuple(expected)}" for key, own, expected in wrong]
         raise CorruptWeightsError(
             f"the weights of {name} do not have the shapes that config.json asks for:"
-            f" {_some(shapes)}. The file belongs to another config.json."
+            f" {_listed(shapes)}. The file belongs to another config.json."
         )
     if checkpoint.fresh_head:
         return
     if missing:
-        classes = ", ".join(model.config.architectures or ["a class that it does not name"])
+        classes = ", ".join(model.config.architectures or ["none"])
         raise UntrainedHeadError(
-            f"{name} has no trained classification head: its weights lack {_some(missing)}"
-            f" (config.json says that it was saved from {classes}). Use a checkpoint that was"
-            " fine-tuned for classification; if a head of random weights is what you want, pass"
-            " fresh_head=True (--fresh-head)."
+            f"{name} has no trained classification head: its weights lack {_listed(missing)}"
+            f" (config.json says: saved from {classes}). Use a checkpoint that was"
+            " fine-tuned for classification; for a head of random weights, pass fresh_head=True"
+            " (--fresh-head)."
         )
     if mismatched:
-        key, found, asked = mismatched[0]
-        says = "are given" if checkpoint.labels_given else "follow from config.json"
+        key, own, expected = mismatched[0]
+        origin = "are given" if checkpoint.labels_given else "follow from config.json"
         raise MissingLabelsError(
-            f"the head of {name} does not fit its labels: {key} has the shape {tuple(found)}, but"
-            f" {model.config.num_labels} labels {says}, which need {tuple(asked)}. Pass one label"
-            ' for each row of the head, such as labels=["NEGATIVE", "POSITIVE"]; or pass'
+            f"the head of {name} does not fit its labels: {key} has the shape {tuple(own)}, but"
+            f" {model.config.num_labels} labels {origin}, which need {tuple(expected)}. Pass one"
+            ' label for each row of the head, such as labels=["NEGATIVE", "POSITIVE"]; or pass'
             " fresh_head=True (--fresh-head) for a head of random weights."
         )
 
 
 def _of_head(model: PreTrainedModel, key: str) -> bool:
-    # Some architectures keep the pooler, a part of the classifier in all but name, in their body.
+    # Some architectures keep the pooler, which is a part of the classifier, in their body.
     body, _, part = key.partition(".")
     return body != model.base_model_prefix or part.startswith("pooler.")
 
 
-def _some(items: Sequence[str], most: int = 5) -> str:
+def _listed(items: Sequence[str], most: int = 5) -> str:
     rest = len(items) - most
     return ", ".join(items[:most]) + (f" and {rest} more" if rest > 0 else "")

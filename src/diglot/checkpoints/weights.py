@@ -1,7 +1,7 @@
-"""Where a checkpoint's weights are, and whether they can be read safely.
+"""The weights of a checkpoint: the files that hold them, checked before they are read.
 
-Only safetensors are read. A pickle can run code while it is loaded, so a checkpoint that has
-nothing else is refused, with the way to convert it.
+diglot reads safetensors only. A pickle can run code while it is loaded, so a checkpoint that has
+nothing else is refused, and the message tells how to convert it.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ INDEX = "model.safetensors.index.json"
 
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt"})
 _FOREIGN = frozenset({".h5", ".msgpack", ".ot", ".onnx", ".gguf"})
-# transformers' Trainer leaves these beside the weights; they are pickles, but not weights.
+# transformers' Trainer writes these into the same folder; they are pickles, but not weights.
 _TRAINER = ("training_args", "optimizer", "scheduler", "rng_state")
 
-# The limit of the safetensors format itself, which keeps a damaged length from being believed.
+# The limit of the safetensors format itself; a longer header means a damaged length.
 _LARGEST_HEADER = 100_000_000
 
 
 def files(folder: Path, *, listing: Callable[[], Iterable[str] | None]) -> list[Path]:
-    """The safetensors files that together hold the weights, each known to be whole.
+    """The safetensors files that together hold the weights; the size of each is checked.
 
     Args:
         folder: the checkpoint.
-        listing: asked only if the folder has no weights: the names of all files of the
-            checkpoint, of which the folder may hold a part; ``None`` where that is not known.
+        listing: gives the names of all files of the checkpoint on the hub, or ``None`` where they
+            are unknown; called only if the folder has no weights.
 
     Raises:
         UnsafeWeightsError: the weights exist only in another form.
@@ -43,17 +43,17 @@ def files(folder: Path, *, listing: Callable[[], Iterable[str] | None]) -> list[
     """
     single, index = folder / SINGLE, folder / INDEX
     if single.is_file():
-        found = [single]
+        paths = [single]
     elif index.is_file():
-        found = _shards(index)
+        paths = _shards(index)
     else:
         raise _absent(folder, listing())
-    for file in found:
-        _check(file)
-    return found
+    for path in paths:
+        _check(path)
+    return paths
 
 
-def read(found: Iterable[Path]) -> dict[str, torch.Tensor]:
+def read(paths: Iterable[Path]) -> dict[str, torch.Tensor]:
     """The weights of all these files, by name, on the CPU.
 
     Raises:
@@ -63,7 +63,7 @@ def read(found: Iterable[Path]) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     state: dict[str, torch.Tensor] = {}
-    for file in found:
+    for file in paths:
         try:
             state.update(load_file(file))
         except SafetensorError as error:
@@ -77,8 +77,8 @@ def _shards(index: Path) -> list[Path]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(index, "it holds no readable 'weight_map'") from error
     folder = index.parent
-    if strangers := [name for name in names if not _is_plain(name)]:
-        raise _damaged(index, f"it names files outside the checkpoint: {', '.join(strangers)}")
+    if outside := [name for name in names if not _is_plain(name)]:
+        raise _damaged(index, f"it names files outside the checkpoint: {', '.join(outside)}")
     if missing := [name for name in names if not (folder / name).is_file()]:
         raise CorruptWeightsError(
             f"{index} names {len(names)} files, but {len(missing)} of them are not there:"
@@ -92,17 +92,17 @@ def _is_plain(name: str) -> bool:
 
 
 def _check(file: Path) -> None:
-    """Hold the header against the file's size, which costs one small read."""
+    """Compare the header with the file's size, which takes one small read."""
     size = file.stat().st_size
     with file.open("rb") as stream:
         start = stream.read(8)
         if start == b"version ":
             raise _damaged(file, "it is a Git LFS pointer, not the weights; run: git lfs pull")
         if len(start) < 8:
-            raise _damaged(file, f"it has {size} bytes, too few for a header")
+            raise _damaged(file, f"it has {size} bytes, which is too short for a header")
         (length,) = struct.unpack("<Q", start)
         if length > min(size - 8, _LARGEST_HEADER):
-            raise _damaged(file, f"its header claims {length} bytes, and it has {size} in all")
+            raise _damaged(file, f"its header claims {length} bytes, but the file has {size}")
         header = stream.read(length)
     try:
         ends = [
@@ -114,7 +114,7 @@ def _check(file: Path) -> None:
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise _damaged(file, "its header is not readable") from error
     if size != expected:
-        raise _damaged(file, f"its header promises {expected} bytes, but it has {size}")
+        raise _damaged(file, f"its header promises {expected} bytes, but the file has {size}")
 
 
 def _damaged(file: Path, reason: str) -> CorruptWeightsError:
@@ -133,8 +133,8 @@ def _absent(folder: Path, listing: Iterable[str] | None) -> CheckpointError:
         return UnsafeWeightsError(
             f"{folder} has weights only as a pickle ({', '.join(pickles)}), which can run any code"
             " when it is loaded; diglot reads safetensors only. If you trust its source, convert it"
-            " in an environment that you can afford to lose: load it there with transformers'"
-            " from_pretrained, call save_pretrained, which writes model.safetensors, and use that."
+            " in an environment that you can afford to lose: load it with transformers'"
+            " from_pretrained, then call save_pretrained, which writes model.safetensors."
         )
     if foreign:
         return UnsafeWeightsError(

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from diglot.cli import checking, loading, options, rendering
+from diglot.cli import loading, options, progress, rendering
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from diglot.parity.result import CheckResult
     from diglot.types import Precision
-
-_OUTPUT = "Output"
 
 _DIFFERENT = 1
 
@@ -26,35 +24,35 @@ def check(
         str | None,
         typer.Option(
             metavar="BACKEND|DIR|ADDRESS|LEDGER",
-            help="What is tested: a backend (tensorflow, unless another is named), the folder of an"
-            " export, a server (http://HOST:8501/v1/models/NAME), or a ledger.",
+            help="The side under test: a backend, the folder of an export, a server"
+            " (http://HOST:8501/v1/models/NAME), or a ledger. Default: tensorflow.",
         ),
     ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
-            metavar="BACKEND", help="The backend that is held to be right; torch unless named."
+            metavar="BACKEND", help="The backend to compare with, which is right. Default: torch."
         ),
     ] = None,
-    examples: checking.Examples = checking.EXAMPLES,
-    texts: checking.Texts = None,
+    examples: options.Examples = options.EXAMPLES,
+    texts: options.Texts = None,
     input_format: options.InputFormat = None,
     column: options.Column = None,
     pair_column: options.PairColumn = None,
-    seed: checking.Seed = 0,
-    again: Annotated[
+    seed: options.Seed = 0,
+    replay: Annotated[
         Path | None,
         typer.Option(
             "--replay",
             metavar="FILE",
-            help="Only the failing input in this file, compared as it was then unless told"
-            " otherwise.",
+            help="Check only the failing input in this file, with the options of that check unless"
+            " others are given.",
             rich_help_panel=options.INPUT,
         ),
     ] = None,
-    strict: checking.Strict = False,
-    lenient: checking.Lenient = False,
-    tolerance: checking.Absolute = None,
+    strict: options.Strict = False,
+    lenient: options.Lenient = False,
+    tolerance: options.Absolute = None,
     precision: options.Precision = None,
     revision: options.Revision = None,
     labels: options.Labels = None,
@@ -62,26 +60,39 @@ def check(
     trust_remote_code: options.TrustRemoteCode = False,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="A page to look at.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="FILE.html", help="Write an HTML report.", rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     as_json: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="All that was found.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the whole result as JSON.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     junit: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="For continuous integration.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="FILE",
+            help="Write the result as JUnit XML, for continuous integration.",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     failures: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="Where to keep failing inputs.", rich_help_panel=_OUTPUT),
+        typer.Option(
+            metavar="DIR", help="The folder for failing inputs.", rich_help_panel=options.OUTPUT
+        ),
     ] = Path("diglot-failures"),
 ) -> None:
     """Check that two readings of a checkpoint are equal, stage by stage.
 
-    Ids and masks, hidden states, logits, probabilities and labels are compared on drawn texts and
-    encodings, on hard ones and on your own. What differs is made as small as it can be, and kept as
-    a file that --replay takes.
+    Compares ids and masks, hidden states, logits, probabilities and labels on drawn texts and
+    encodings, on hard inputs and on your own texts. Shrinks each input that shows a difference, and
+    saves it as a file for --replay.
 
     Exit codes: 0 equal, 1 different, 2 could not be judged.
     """
@@ -91,105 +102,105 @@ def check(
     if report is not None:
         extras.require("parity", "altair", "jinja2", "vl_convert")
     from diglot.parity import sides_by_name
-    from diglot.parity.failing_case import Replay
+    from diglot.parity.failing_case import FailingCase
 
-    rule = checking.rule(strict, lenient, tolerance)
-    own = checking.own(texts, input_format, column, pair_column)
+    rule = options.tolerance(strict, lenient, tolerance)
+    own_texts = options.own_texts(texts, input_format, column, pair_column)
     loading.import_tensorflow()
-    extra: dict[str, Any] = {"examples": examples, "texts": own, "seed": seed}
-    if again is not None:
-        kept = Replay.read(again)
-        checkpoint = checkpoint or kept.checkpoint
-        against, reference = against or kept.against, reference or kept.reference
-        precision, rule = precision or kept.precision, rule or kept.tolerance
-        extra = {"cases": [kept.case]}
-    wanted = cast("Precision | None", precision)
-    chosen = settings.load(checkpoint=checkpoint, precision=wanted)
-    against = against or backends.DEFAULT_TESTED
-    # A ledger was recorded in one precision, whatever is configured.
-    fixed = sides_by_name.is_ledger(against)
+    arguments: dict[str, Any] = {"examples": examples, "texts": own_texts, "seed": seed}
+    if replay is not None:
+        failing = FailingCase.read(replay)
+        checkpoint = checkpoint or failing.checkpoint
+        against, reference = against or failing.against, reference or failing.reference
+        precision, rule = precision or failing.precision, rule or failing.tolerance
+        arguments = {"cases": [failing.case]}
     if rule is not None:
-        extra["tolerance"] = rule
-    with checking.progress() as progress:
-        from diglot.parity.checks import check as judge
+        arguments["tolerance"] = rule
+    requested = cast("Precision | None", precision)
+    chosen = settings.load(checkpoint=checkpoint, precision=requested)
+    against = against or backends.DEFAULT_TESTED
+    with progress.inputs_done() as update:
+        from diglot.parity.checks import check as run_check
 
-        found = judge(
+        result = run_check(
             chosen.checkpoint,
             against,
             reference=reference or backends.REFERENCE,
-            precision=wanted if fixed else chosen.precision,
+            # A ledger has a precision of its own, which the configured one must not replace.
+            precision=requested if sides_by_name.is_ledger(against) else chosen.precision,
             failures=failures,
-            progress=progress,
+            progress=update,
             revision=revision,
-            labels=loading.names(labels),
+            labels=options.label_names(labels),
             fresh_head=fresh_head,
             trust_remote_code=trust_remote_code,
-            **extra,
+            **arguments,
         )
-    _write(found, report, as_json, junit)
-    _show(found, rendering.console())
-    if not found.equal:
+    _write(result, report, as_json, junit)
+    _print(result, rendering.console())
+    if not result.equal:
         raise typer.Exit(_DIFFERENT)
 
 
 def _write(
-    found: CheckResult, report: Path | None, as_json: Path | None, junit: Path | None
+    result: CheckResult, report: Path | None, as_json: Path | None, junit: Path | None
 ) -> None:
-    import json
-
-    from diglot import files
-
+    """Write the result in each format that has a path."""
     if report is not None:
-        from diglot.parity import report as reports
+        from diglot.parity.report import write as write_report
 
-        reports.write(found, report)
+        write_report(result, report)
     if junit is not None:
-        from diglot.parity import junit as results
+        from diglot.parity.junit import write as write_junit
 
-        results.write(found, junit)
+        write_junit(result, junit)
     if as_json is not None:
-        with files.replacing_file(as_json) as written:
-            written.write_text(json.dumps(found.facts(), ensure_ascii=False) + "\n", "utf-8")
+        rendering.write_json(result.facts(), as_json)
 
 
-def _show(found: CheckResult, console: Console) -> None:
+def _print(result: CheckResult, console: Console) -> None:
     console.print(
         rendering.shown(
-            f"{found.against} against {found.reference}, {found.checkpoint}, {found.precision}:"
-            f" {'equal' if found.equal else 'DIFFERENT'}"
+            f"{result.against} against {result.reference}, {result.checkpoint},"
+            f" {result.precision}: {'equal' if result.equal else 'DIFFERENT'}"
         ),
-        style="bold green" if found.equal else "bold red",
+        style="bold green" if result.equal else "bold red",
         soft_wrap=True,
     )
-    said = f"{len(found.inputs)} inputs, seed {found.seed}; allowed: {found.tolerance}"
-    console.print(said)
-    if found.refused:
-        console.print(f"refused by both sides: {found.refused} inputs")
+    console.print(f"{len(result.inputs)} inputs, seed {result.seed}; allowed: {result.tolerance}")
+    if result.refused:
+        console.print(f"refused by both sides: {result.refused} inputs")
     stages = [
-        [one.name, one.absent]
-        if one.absent
+        [stage.name, stage.absent]
+        if stage.absent
         else [
-            one.name,
-            f"{one.different} of {one.judged}",
-            f"{one.error:.2g}",
-            f"{one.own_error:.2g}",
-            f"{one.ratio:.0%}",
+            stage.name,
+            f"{stage.different} of {stage.judged}",
+            f"{stage.error:.2g}",
+            f"{stage.own_error:.2g}",
+            f"{stage.ratio:.0%}",
         ]
-        for one in found.stages
+        for stage in result.stages
     ]
     console.print(
         rendering.facts(stages, "stage", "differ", "error", "reference's own", "of the limit")
     )
-    kept = [
-        [one.name, one.side, one.absent or f"{one.broken} of {one.judged}"]
-        for one in found.invariants
+    invariants = [
+        [
+            invariant.name,
+            invariant.side,
+            invariant.absent or f"{invariant.broken} of {invariant.judged}",
+        ]
+        for invariant in result.invariants
     ]
-    if kept:
-        console.print(rendering.facts(kept, "invariant", "side", "broken"))
-    if found.changes:
-        changes = [[one.what, one.old or "none", one.new or "none"] for one in found.changes]
+    if invariants:
+        console.print(rendering.facts(invariants, "invariant", "side", "broken"))
+    if result.changes:
+        changes = [
+            [change.what, change.old or "none", change.new or "none"] for change in result.changes
+        ]
         console.print(rendering.facts(changes, "since the ledger", "then", "now"))
-    for flip in found.flips:
+    for flip in result.flips:
         excuse = "within the tolerance" if flip.excused else "beyond the tolerance"
         where = repr(flip.text) if flip.text else f"input {flip.case}, row {flip.row}"
         console.print(
@@ -198,7 +209,7 @@ def _show(found: CheckResult, console: Console) -> None:
                 f" {excuse}: {where}"
             )
         )
-    for failure in found.failures:
+    for failure in result.failures:
         lines = [f"{failure.stage} ({failure.side}): {failure.explanation}"]
         lines.append(f"  smallest input: {failure.case}")
         if failure.command:

@@ -1,31 +1,39 @@
-"""``diglot classify``: texts in, labels out, window by window."""
+"""``diglot classify``: texts in, labels out, one after the other."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 
 import typer
 
 from diglot.cli import loading, options, rendering, rows
-from diglot.cli.rendering import Format
-from diglot.cli.rows import Columns
-from diglot.cli.stream import STANDARD_OUTPUT, Faults, OnError, Progress, answers, destination
+from diglot.cli.faults import Faults, OnError
+from diglot.cli.progress import RowProgress
+from diglot.cli.rendering import Answer, Format
+from diglot.cli.rows import Columns, Fault, Row
+from diglot.errors import InputError
+from diglot.files import replacing_file
 
 if TYPE_CHECKING:
+    from diglot.classifier import TextClassifier
     from diglot.heads.sequence_classification import TopK
+    from diglot.types import Precision
 
-# Texts of like length are batched together among this many batches' worth of rows.
-_BATCHES = 8
-
-# The backend that is a server; it is not registered, for it needs an address.
+# The backend that is a server. It is not registered, because it needs an address.
 _SERVING = "serving"
 
-_OUTPUT = "Output"
+# The rows that are read before the model is loaded, so that a fault among them is found at once.
+_FIRST_ROWS = 256
+
+_STANDARD_OUTPUT = "-"
+
 _ANSWER = "Answer"
 
 _SUFFIXES = {
@@ -38,7 +46,7 @@ _SUFFIXES = {
 
 
 class Function(StrEnum):
-    """What turns logits into scores."""
+    """The function that turns logits into scores."""
 
     SOFTMAX = "softmax"
     SIGMOID = "sigmoid"
@@ -53,7 +61,7 @@ def classify(
             help="Texts to classify. Without any, or with - alone, standard input is read.",
         ),
     ] = None,
-    source: Annotated[
+    input_file: Annotated[
         str | None,
         typer.Option(
             "--input",
@@ -69,8 +77,9 @@ def classify(
     on_error: Annotated[
         OnError,
         typer.Option(
-            help="At a row that cannot be classified, stop with exit code 1 and leave --output as"
-            " it was; or skip the row, which is reported, and end with exit code 0.",
+            help="For a row that cannot be classified: fail ends with exit code 1 and does not"
+            " change --output; skip reports and skips the row, and ends with exit code 0 unless it"
+            " skips all rows.",
             rich_help_panel=options.INPUT,
         ),
     ] = OnError.FAIL,
@@ -80,8 +89,8 @@ def classify(
             "--output",
             "-o",
             metavar="FILE|-",
-            help="Where to write. A file is replaced once all is written.",
-            rich_help_panel=_OUTPUT,
+            help="The file to write. An existing file is replaced at the end.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     layout: Annotated[
@@ -89,9 +98,10 @@ def classify(
         typer.Option(
             "--format",
             "-f",
-            help="Without it the suffix of --output decides; or else it is a table on a terminal,"
-            " and jsonl elsewhere. A table cuts long texts, the other formats keep them whole.",
-            rich_help_panel=_OUTPUT,
+            help="The format of the output. Default: by the suffix of --output, or else a table on"
+            " a terminal and jsonl elsewhere. A table cuts long texts, the other formats keep them"
+            " whole.",
+            rich_help_panel=options.OUTPUT,
         ),
     ] = None,
     top_k: Annotated[
@@ -100,14 +110,14 @@ def classify(
             "--top-k",
             "-k",
             metavar="N|all",
-            help="Give so many labels of each text, the best first, rather than the best one.",
+            help="The number of labels of each text, best first. Default: only the best one.",
             rich_help_panel=_ANSWER,
         ),
     ] = None,
     function: Annotated[
         Function | None,
         typer.Option(
-            help="What turns logits into scores. Without it, what the checkpoint asks for.",
+            help="The function that turns logits into scores. Default: the checkpoint's own.",
             rich_help_panel=_ANSWER,
         ),
     ] = None,
@@ -118,7 +128,7 @@ def classify(
             "--backend",
             "-b",
             metavar="NAME",
-            help="torch, tensorflow, or another that is installed; or serving, with --address.",
+            help="torch, tensorflow, or another installed backend; or serving, with --address.",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
@@ -127,7 +137,7 @@ def classify(
         typer.Option(
             metavar="URL",
             help="A TF Serving server, http://HOST:8501 or grpc://HOST:8500; --model is then the"
-            " model's name there.",
+            " model's name on the server.",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
@@ -141,8 +151,8 @@ def classify(
         typer.Option(
             min=1,
             metavar="N",
-            help="The most texts in a batch; 32 unless configured. With 1, each row is answered"
-            " before the next one is read.",
+            help="The most texts in a batch. Default: the configured number, or else 32. With 1,"
+            " each row is answered before the next one is read.",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
@@ -152,102 +162,156 @@ def classify(
     """Classify texts from the command line, a file or standard input.
 
     Files: plain text (a text on each line), CSV and TSV with a header, JSON lines, a JSON array,
-    Parquet. They are read, classified and written piece by piece, so a file may be larger than
-    memory. Every answer keeps the number of its line (of its row in Parquet), counted from 1.
+    Parquet. Rows are read, classified and written in small groups, so a file may be larger than
+    memory. Every answer has the number of its line (of its row in Parquet), counted from 1.
     """
-    from diglot import batching, settings
+    from diglot import settings
 
     if (backend == _SERVING) != (address is not None):
         raise typer.BadParameter("--backend serving and --address belong together")
     ranking = _top_k(top_k)
     layout = layout or _format(output)
-    batch = settings.load(batch_size=batch_size).batch_size
-    with _source(texts or [], source, input_format, Columns(column, pair_column)) as given:
+    served = address is not None
+    chosen = settings.load(
+        batch_size=batch_size,
+        checkpoint=None if served else model,
+        backend=None if served else backend,
+        precision=cast("Precision | None", precision),
+        device=device,
+    )
+    with _source(texts or [], input_file, input_format, Columns(column, pair_column)) as source:
         console = rendering.console(sys.stderr)
-        faults = Faults(given.prefix, on_error, console)
-        window = 1 if batch == 1 else batch * _BATCHES
-        windows = map(faults.sift, batching.windows(given.rows, window))
-        # Before the model is loaded, which takes a while: the file may be at fault, or empty.
-        first = list(islice(windows, 1))
-        if not first:
-            faults.say(f"there is nothing to classify: {source or '<stdin>'} holds no texts")
-        asked = {"top_k": ranking, "function_to_apply": function, "max_length": max_length}
+        faults = Faults(source.prefix, on_error, console)
+        progress = RowProgress(console, shown=_shows_progress(output))
+        readable = faults.readable(progress.follow(source))
+        # Before the model is loaded, which takes a while: the file may be faulty or empty.
+        first = list(islice(readable, 1 if chosen.batch_size == 1 else _FIRST_ROWS))
+        if not faults.rows:
+            faults.print_line(
+                f"there is nothing to classify: {input_file or '<stdin>'} holds no texts"
+            )
+        calls = {"top_k": ranking, "function_to_apply": function, "max_length": max_length}
         classifier = (
-            loading.ask(address, model, batch_size=batch, **asked)
+            loading.connect(address, model, batch_size=chosen.batch_size, **calls)
             if address is not None
             else loading.load(
-                model,
-                backend,
+                chosen,
                 revision=revision,
-                precision=precision,
-                device=device,
-                batch_size=batch_size,
-                labels=labels,
+                labels=options.label_names(labels),
                 fresh_head=fresh_head,
                 trust_remote_code=trust_remote_code,
-                **asked,
+                **calls,
             )
         )
-        with (
-            destination(output) as stream,
-            Progress(given, console, shown=_shows_progress(output)) as progress,
-        ):
+        with classifier, _destination(output) as stream, progress:
             writer = rendering.writer(
-                layout, stream, ranked=top_k is not None, pairs=pair_column is not None
+                layout,
+                stream,
+                columns=classifier.task.head.columns,
+                labels=classifier.labels,
+                ranked=top_k is not None,
+                pairs=pair_column is not None,
             )
-            for each in progress.windows(chain(first, windows)):
-                writer.write(answers(classifier, each, faults))
+            for answer in answers(classifier, chain(first, readable), faults):
+                writer.write(answer)
                 stream.flush()
+            if faults.rows and faults.skipped == faults.rows:
+                raise InputError(
+                    f"none of the {faults.rows} rows could be classified; the reason for each row"
+                    " is above"
+                )
             writer.finish()
-        if faults.count:
-            faults.say(f"left out {faults.count} of {faults.seen} rows")
+        if faults.skipped:
+            faults.print_line(f"skipped {faults.skipped} of {faults.rows} rows")
+
+
+def answers(classifier: TextClassifier, rows: Iterable[Row], faults: Faults) -> Iterator[Answer]:
+    """The answers of a classifier, in the order of the rows, without the rows that it refuses.
+
+    Raises:
+        InputError: the classifier refuses a row, and faults are not skipped.
+    """
+    pending: deque[Row] = deque()
+
+    def inputs() -> Iterator[dict[str, str]]:
+        for row in rows:
+            pending.append(row)
+            yield row.as_input()
+
+    outcomes: Iterable[Any] = classifier(inputs(), on_error=lambda _, error: error)
+    for outcome in outcomes:
+        row = pending.popleft()
+        if isinstance(outcome, InputError):
+            faults.report(Fault(row.line, str(outcome)), outcome)
+        else:
+            texts = [row.text] if row.pair is None else [row.text, row.pair]
+            yield Answer(row.line, texts, outcome if isinstance(outcome, list) else [outcome])
 
 
 def _source(
-    texts: list[str], source: str | None, kind: rows.Kind | None, columns: Columns
+    texts: list[str], input_file: str | None, kind: rows.Kind | None, columns: Columns
 ) -> AbstractContextManager[rows.Source]:
-    """What to read: the texts of the command line, a file, or standard input."""
+    """The source of the rows: the texts of the command line, a file, or standard input."""
     if texts == [rows.STANDARD_INPUT]:
-        texts, source = [], source or rows.STANDARD_INPUT
+        texts, input_file = [], input_file or rows.STANDARD_INPUT
     if texts:
-        if source is not None:
+        if input_file is not None:
             raise typer.BadParameter("give texts or --input, not both")
         if kind is not None or columns != Columns():
             raise typer.BadParameter("texts on the command line have neither format nor columns")
         return nullcontext(rows.arguments(texts))
-    if source is None and (sys.stdin is None or sys.stdin.isatty()):
+    if input_file is None and (sys.stdin is None or sys.stdin.isatty()):
         raise typer.BadParameter("give texts, or --input FILE, or a pipe to read from")
-    return rows.opened(source or rows.STANDARD_INPUT, kind, columns)
+    return rows.opened(input_file or rows.STANDARD_INPUT, kind, columns)
+
+
+@contextmanager
+def _destination(output: str | None) -> Iterator[TextIO]:
+    """The stream for the answers: standard output, or a file that replaces the old one at the end.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    if output is None or output == _STANDARD_OUTPUT:
+        yield sys.stdout
+        return
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing_file(Path(output)))
+            stream = stack.enter_context(file.open("w", encoding="utf-8", newline=""))
+        except OSError as error:
+            raise InputError(f"{output} cannot be written: {error.strerror}") from error
+        yield stream
 
 
 def _format(output: str | None) -> Format:
-    if output is None or output == STANDARD_OUTPUT:
+    if output is None or output == _STANDARD_OUTPUT:
         return Format.TABLE if sys.stdout.isatty() else Format.JSONL
     suffix = Path(output).suffix.lower()
     if suffix not in _SUFFIXES:
         raise typer.BadParameter(
-            f"{output!r} does not end in one of {', '.join(_SUFFIXES)}; say what to write with"
+            f"{output!r} does not end in one of {', '.join(_SUFFIXES)}; name the format with"
             " --format",
             param_hint="--output",
         )
     return _SUFFIXES[suffix]
 
 
-def _top_k(given: str | None) -> TopK:
+def _top_k(value: str | None) -> TopK:
     from diglot.heads.sequence_classification import UNSET
 
-    if given is None:
+    if value is None:
         return UNSET
-    if given == "all":
+    if value == "all":
         return None
-    if not given.isdecimal() or int(given) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise typer.BadParameter(
-            f"{given!r} is neither a whole number above 0 nor 'all'", param_hint="--top-k"
+            f"{value!r} is neither a whole number above 0 nor 'all'", param_hint="--top-k"
         )
-    return int(given)
+    return int(value)
 
 
 def _shows_progress(output: str | None) -> bool:
-    """Whether a bar is seen, and does not stand among the answers."""
-    apart = output not in (None, STANDARD_OUTPUT) or not sys.stdout.isatty()
-    return apart and sys.stderr.isatty()
+    """Whether somebody sees a progress bar, and the answers are printed elsewhere."""
+    separate = output not in (None, _STANDARD_OUTPUT) or not sys.stdout.isatty()
+    return separate and sys.stderr.isatty()

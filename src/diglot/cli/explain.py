@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from diglot.cli import loading, options, rendering
 from diglot.cli.rendering import Facts
 
-BOTH = "both"
+if TYPE_CHECKING:
+    from diglot.types import Precision
+
+_BOTH = "both"
 
 
 def explain(
-    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="Texts to explain.")],
+    texts: Annotated[list[str], typer.Argument(metavar="TEXT...", help="The texts to explain.")],
     backend: Annotated[
         str | None,
         typer.Option(
             "--backend",
             "-b",
             metavar="NAME|both",
-            help="torch, tensorflow, or another that is installed; both lays PyTorch and"
+            help="torch, tensorflow, or another installed backend; both shows PyTorch and"
             " TensorFlow side by side, with the differences.",
             rich_help_panel=options.MODEL,
         ),
     ] = None,
-    layout: Annotated[Facts, typer.Option("--format", "-f", help="How to print.")] = Facts.TABLE,
+    layout: options.Layout = Facts.TABLE,
     max_length: options.MaxLength = None,
     model: options.Model = None,
     revision: options.Revision = None,
@@ -35,28 +38,35 @@ def explain(
     fresh_head: options.FreshHead = False,
     trust_remote_code: options.TrustRemoteCode = False,
 ) -> None:
-    """Show what each step makes of texts: tokens and ids, logits, probabilities, labels."""
-    from diglot import backends, explanation
+    """Show the result of each step: tokens and ids, logits, probabilities, labels."""
+    from diglot import backends, explanation, settings
 
-    names = (backends.REFERENCE, backends.DEFAULT_TESTED) if backend == BOTH else (backend,)
-    for name in filter(None, names):
-        # Before the first one is loaded, which takes a while.
-        backends.require(name)
-    found = [
-        loading.load(
-            model,
-            name,
+    chosen = settings.load(
+        checkpoint=model,
+        backend=None if backend == _BOTH else backend,
+        precision=cast("Precision | None", precision),
+        device=device,
+    )
+    sides = [chosen]
+    if backend == _BOTH:
+        names = (backends.REFERENCE, backends.DEFAULT_TESTED)
+        for name in names:
+            # Before the first one is loaded, which takes a while.
+            backends.require(name)
+        sides = [chosen.model_copy(update={"backend": name}) for name in names]
+    explanations = []
+    for side in sides:
+        classifier = loading.load(
+            side,
             revision=revision,
-            precision=precision,
-            device=device,
-            labels=labels,
+            labels=options.label_names(labels),
             fresh_head=fresh_head,
             trust_remote_code=trust_remote_code,
             max_length=max_length,
-        ).explain(texts)
-        for name in names
-    ]
-    result = explanation.compare(*found) if backend == BOTH else found[0]
+        )
+        with classifier:
+            explanations.append(classifier.explain(texts))
+    result = explanation.compare(*explanations) if backend == _BOTH else explanations[0]
     if layout is Facts.JSON:
         typer.echo(result.to_json())
     else:

@@ -1,4 +1,4 @@
-"""``diglot export`` and ``diglot doctor``: a checkpoint to a servable, and a look at one."""
+"""``diglot export``: writes a checkpoint as a SavedModel for TF Serving."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Precision(StrEnum):
 
 
 class Ids(StrEnum):
-    """The dtype of the inputs of an encoding."""
+    """The dtype of the ids and masks of an encoding."""
 
     INT32 = "int32"
     INT64 = "int64"
@@ -30,37 +30,43 @@ class Ids(StrEnum):
 
 def export(
     checkpoint: options.Checkpoint = None,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder of all models.")] = Path(
-        "saved_models"
-    ),
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", help="The folder that holds all models.")
+    ] = Path("saved_models"),
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The model's name; the checkpoint's own.")
+        str | None,
+        typer.Option(metavar="NAME", help="The model's name. Default: the checkpoint's name."),
     ] = None,
     version: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="A version that is free; the next one."),
+        typer.Option(min=1, metavar="N", help="An unused version number. Default: the next one."),
     ] = None,
     pairs: Annotated[
-        bool, typer.Option("--pairs", help="Take a text and a second one, text_pair.")
+        bool, typer.Option("--pairs", help="Take pairs of texts, as text and text_pair.")
     ] = False,
     require_text: Annotated[
         bool,
         typer.Option(
             "--require-text",
-            help="Fail where the tokenizer cannot be part of the graph, rather than take encodings"
-            " alone.",
+            help="Fail if the tokenizer cannot be part of the graph, instead of an export that"
+            " takes only encodings.",
         ),
     ] = False,
     precision: Annotated[
         Precision, typer.Option(help="The dtype of the weights.", rich_help_panel=_SERVING)
     ] = Precision.FLOAT32,
     ids: Annotated[
-        Ids, typer.Option(help="The dtype of an encoding.", rich_help_panel=_SERVING)
+        Ids,
+        typer.Option(
+            help="The dtype of the ids and masks of an encoding.", rich_help_panel=_SERVING
+        ),
     ] = Ids.INT32,
     freeze: Annotated[
         bool,
         typer.Option(
-            "--freeze", help="Make the weights constants of the graph.", rich_help_panel=_SERVING
+            "--freeze",
+            help="Store the weights as constants of the graph.",
+            rich_help_panel=_SERVING,
         ),
     ] = False,
     xla: Annotated[
@@ -71,30 +77,35 @@ def export(
             rich_help_panel=_SERVING,
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the texts that are drawn.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            min=0, metavar="N", help="The random seed of the texts that verify the export."
+        ),
+    ] = 0,
     revision: options.Revision = None,
     labels: options.Labels = None,
 ) -> None:
     """Export a checkpoint for TF Serving: text in, labels out.
 
-    The version appears as DIR/NAME/N once it has answered drawn texts, in a process without
-    PyTorch, as the checkpoint does in PyTorch. Exit code 1 where it does not, and then nothing
-    appears.
+    Verifies the export on drawn texts, in a process without PyTorch, and then creates the version
+    DIR/NAME/N. If its answers differ from the checkpoint's answers in PyTorch, the exit code is 1
+    and no version is created.
     """
     from diglot import settings
 
     console = rendering.console()
     loading.import_tensorflow()
-    from diglot.serving.exports import export as write
+    from diglot.serving.exports import export as write_export
 
-    with rendering.console(sys.stderr).status("exporting, and proving the export"):
-        done = write(
+    with rendering.console(sys.stderr).status("exporting and verifying the export"):
+        result = write_export(
             settings.load(checkpoint=checkpoint).checkpoint,
             to,
             name=name,
             version=version,
             revision=revision,
-            labels=loading.names(labels),
+            labels=options.label_names(labels),
             precision=precision.value,
             pairs=pairs,
             require_text=require_text,
@@ -103,38 +114,7 @@ def export(
             ids=ids.value,
             seed=seed,
         )
-    console.print(f"{done.path} answers like its checkpoint:\n{done.report}", markup=False)
-    if done.text is not None:
-        console.print(f"It takes encodings alone: {done.text}", markup=False)
-    console.print(f"signatures: {', '.join(done.signatures)}", markup=False)
-
-
-def doctor(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="A version, or the folder of all versions of a model."),
-    ],
-    serving: Annotated[
-        str | None,
-        typer.Option(metavar="X.Y", help="The release of TF Serving that it is meant for."),
-    ] = None,
-) -> None:
-    """Look at an exported version: signatures, operators, warmup, batching, provenance.
-
-    Exit code 1 where a server would refuse it, or where its files are not those that were proven.
-    """
-    loading.import_tensorflow()
-    from diglot.serving import doctor as doctors
-
-    found = doctors.examine(path, serving or doctors.SERVING)
-    console = rendering.console()
-    console.print(f"{found.path}", markup=False, highlight=False)
-    console.print(
-        rendering.facts([[*one] for one in found.signatures.items()], "signature", "form")
-    )
-    operators = [[library, ", ".join(some)] for library, some in found.operators.items()]
-    console.print(rendering.facts(operators, "library", "operators"))
-    rows = [[one.level, one.what, one.says] for one in found.findings]
-    console.print(rendering.facts(rows, "", "looked at", "found"))
-    if not found.healthy:
-        raise typer.Exit(1)
+    console.print(f"{result.path} answers like its checkpoint:\n{result.report}", markup=False)
+    if result.text is not None:
+        console.print(f"It takes only encodings: {result.text}", markup=False)
+    console.print(f"signatures: {', '.join(result.signatures)}", markup=False)

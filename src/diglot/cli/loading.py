@@ -1,4 +1,4 @@
-"""A classifier for a command, loaded without the noise of its frameworks."""
+"""A classifier for a command, loaded without the messages of its frameworks."""
 
 from __future__ import annotations
 
@@ -11,63 +11,66 @@ from diglot.quiet import standard_error_muted
 
 if TYPE_CHECKING:
     from diglot.classifier import TextClassifier
+    from diglot.settings import Settings
 
 _TENSORFLOW_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _TRANSFORMERS_LEVEL = "TRANSFORMERS_VERBOSITY"
 
+# TensorFlow's levels at which it prints information and warnings.
+_LOUD_LEVELS = frozenset({"0", "1"})
 
-def load(
-    model: str | None, backend: str | None, *, labels: str | None, **options: Any
-) -> TextClassifier:
-    """Load a classifier; the arguments are those of ``TextClassifier.from_pretrained``.
 
-    Whoever sets TensorFlow's or transformers' own variable for the level of messages gets them.
+def load(chosen: Settings, **options: Any) -> TextClassifier:
+    """Load the classifier that settings name, without messages.
+
+    A user who sets transformers' or TensorFlow's own variable for the level of messages gets the
+    messages of that level.
 
     Args:
-        model: the checkpoint.
-        backend: the backend's name.
-        labels: the labels, with commas between them.
-        **options: the rest.
+        chosen: the settings of the command.
+        **options: as :meth:`diglot.TextClassifier.from_settings`.
 
     Raises:
-        DiglotError: as ``from_pretrained``.
+        DiglotError: as :meth:`diglot.TextClassifier.from_settings`.
     """
-    from diglot import settings
     from diglot.endpoints import layout
 
     os.environ.setdefault(_TRANSFORMERS_LEVEL, "error")
-    named = None if backend == layout.BACKEND else backend
-    chosen = settings.load(checkpoint=model, backend=named)
-    if chosen.checkpoint is not None and layout.opens_as_export(chosen.checkpoint, backend):
+    folder = chosen.checkpoint
+    if folder is not None and layout.opens_as_export(folder, chosen.backend):
         import_tensorflow()
     else:
         import_quietly(chosen.chosen_backend())
 
     from diglot.classifier import TextClassifier
 
-    return TextClassifier.from_pretrained(model, backend, labels=names(labels), **options)
+    return TextClassifier.from_settings(chosen, **options)
 
 
-def ask(address: str, model: str | None, **options: Any) -> TextClassifier:
-    """A classifier that asks a server; the arguments are those of ``diglot.serving.Client``.
+def connect(address: str, model: str | None, **options: Any) -> TextClassifier:
+    """Connect to a server, without messages.
+
+    Args:
+        address: as :class:`diglot.serving.Client`.
+        model: as :class:`diglot.serving.Client`.
+        **options: as :class:`diglot.serving.Client`.
 
     Raises:
-        DiglotError: as ``Client``.
+        DiglotError: as :class:`diglot.serving.Client`.
     """
     from diglot.serving import Client
 
     if address.partition("://")[0] not in ("http", "https"):
-        import_tensorflow()  # whose protocol buffers gRPC speaks
+        import_tensorflow()  # gRPC uses its protocol buffers
     return Client(address, model, **options)
 
 
-def names(labels: str | None) -> list[str] | None:
-    """The labels of ``--labels``, which have commas between them."""
-    return None if labels is None else [label.strip() for label in labels.split(",")]
-
-
 def import_quietly(backend: str) -> None:
-    """Import a backend's noisy modules without their messages."""
+    """Import the modules of a backend that print while they are imported, without their messages.
+
+    Raises:
+        UnknownBackendError: no package registers the name.
+    """
     from diglot import backends
 
     for module in backends.find(backend).noisy:
@@ -75,14 +78,14 @@ def import_quietly(backend: str) -> None:
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without its messages."""
+    """Import TensorFlow, if it is installed, without its messages."""
     _import("tensorflow")
 
 
 def _import(module: str) -> None:
-    if _TENSORFLOW_LEVEL in os.environ or find_spec(module) is None:
+    level = os.environ.setdefault(_TENSORFLOW_LEVEL, "3")
+    if level in _LOUD_LEVELS or find_spec(module) is None:
         return
-    os.environ[_TENSORFLOW_LEVEL] = "3"
-    # While it is imported, TensorFlow also logs in a way that no variable turns off.
+    # While it is imported, TensorFlow also prints messages that the variable does not turn off.
     with standard_error_muted():
         import_module(module)

@@ -1,27 +1,30 @@
-"""What the commands print: answers in four formats, and tables of facts."""
+"""The output of the commands: answers in four formats, tables of facts, JSON."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TextIO
 
+from diglot.files import replacing_file
 from diglot.text import json_number, visible
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
-    from diglot.heads.sequence_classification import Prediction
-
-# Labels that are longer are continued on the next line.
-_LABEL_WIDTH = 24
+# In terminal columns. A longer text is continued on the next line.
+_WIDEST_TEXT, _NARROWEST_TEXT = 24, 8
+_NUMBER_WIDTH = 10
 
 
 class Format(StrEnum):
-    """How answers are written."""
+    """A format of answers."""
 
     TABLE = "table"
     JSON = "json"
@@ -30,77 +33,93 @@ class Format(StrEnum):
 
 
 class Facts(StrEnum):
-    """How facts are written."""
+    """A format of facts."""
 
     TABLE = "table"
     JSON = "json"
 
 
 class Answer(NamedTuple):
-    """The predictions for one row, the best first.
+    """The results for one row, the best first.
 
     Attributes:
         line: the row's number.
-        texts: the text, and the second one of a pair.
-        predictions: one, or as many as were asked for.
+        texts: the text, and the second text of a pair.
+        results: one or more results of the head, with a value for each of its columns.
     """
 
     line: int
     texts: Sequence[str]
-    predictions: Sequence[Prediction]
+    results: Sequence[Mapping[str, Any]]
 
 
 class Writer(Protocol):
-    """Something that writes answers, window by window."""
+    """Writes answers, one after the other."""
 
-    def write(self, answers: Iterable[Answer]) -> None:
-        """Write some answers after those before."""
+    def write(self, answer: Answer) -> None:
+        """Write one answer after those before."""
 
     def finish(self) -> None:
-        """Write what comes after the last."""
+        """Write the end of the format, after the last answer."""
 
 
-def writer(layout: Format, stream: TextIO, *, ranked: bool, pairs: bool) -> Writer:
-    """A writer of that format.
+def writer(
+    layout: Format,
+    stream: TextIO,
+    *,
+    columns: Sequence[str],
+    labels: Sequence[str],
+    ranked: bool,
+    pairs: bool,
+) -> Writer:
+    """A writer of a format.
 
     Args:
-        layout: which one.
+        layout: the format.
         stream: where to write; it is not closed.
-        ranked: whether a row has a list of predictions, rather than the best one.
+        columns: the names of the values in a result, from the head.
+        labels: the labels of the classifier; a table makes room for the widest.
+        ranked: whether an answer is a list of results, rather than the best one.
         pairs: whether a row has two texts.
     """
     names = ["text", "text_pair"] if pairs else ["text"]
-    if layout is Format.TABLE:
-        return _Table(stream)
-    if layout is Format.CSV:
-        return _Csv(stream, names, ranked)
-    return (_Json if layout is Format.JSON else _JsonLines)(stream, names, ranked)
+    match layout:
+        case Format.TABLE:
+            return _Table(stream, columns, labels)
+        case Format.CSV:
+            return _Csv(stream, names, columns, ranked)
+        case Format.JSON:
+            return _Json(stream, names, columns, ranked)
+        case Format.JSONL:
+            return _JsonLines(stream, names, columns, ranked)
 
 
 class _JsonLines:
-    """An object a line: line, text, and label and score or a list of them."""
+    """An object on each line: line, text, and the columns of a result or a list of results."""
 
-    def __init__(self, stream: TextIO, names: Sequence[str], ranked: bool) -> None:
+    def __init__(
+        self, stream: TextIO, names: Sequence[str], columns: Sequence[str], ranked: bool
+    ) -> None:
         self._stream = stream
         self._names = names
+        self._columns = columns
         self._ranked = ranked
 
-    def write(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            self._stream.write(f"{self._object(answer)}\n")
+    def write(self, answer: Answer) -> None:
+        self._stream.write(f"{self._object(answer)}\n")
 
     def finish(self) -> None:
         pass
 
     def _object(self, answer: Answer) -> str:
-        found = [
-            {"label": one["label"], "score": json_number(one["score"])}
-            for one in answer.predictions
+        results = [
+            {column: _json_value(result[column]) for column in self._columns}
+            for result in answer.results
         ]
         fields = {
             "line": answer.line,
             **dict(zip(self._names, answer.texts, strict=True)),
-            **({"predictions": found} if self._ranked else found[0]),
+            **({"predictions": results} if self._ranked else results[0]),
         }
         return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
@@ -108,75 +127,95 @@ class _JsonLines:
 class _Json(_JsonLines):
     """The same objects in an array."""
 
-    _before = "["
+    _separator = "["
 
-    def write(self, answers: Iterable[Answer]) -> None:
-        for answer in answers:
-            self._stream.write(f"{self._before}\n{self._object(answer)}")
-            self._before = ","
+    def write(self, answer: Answer) -> None:
+        self._stream.write(f"{self._separator}\n{self._object(answer)}")
+        self._separator = ","
 
     def finish(self) -> None:
-        self._stream.write("[]\n" if self._before == "[" else "\n]\n")
+        self._stream.write("[]\n" if self._separator == "[" else "\n]\n")
 
 
 class _Csv:
-    """CSV with a header; of a ranking, a record for each label, numbered by ``rank``."""
+    """CSV with a header; a ranking has a record for each result, numbered by ``rank``."""
 
-    def __init__(self, stream: TextIO, names: Sequence[str], ranked: bool) -> None:
+    def __init__(
+        self, stream: TextIO, names: Sequence[str], columns: Sequence[str], ranked: bool
+    ) -> None:
+        self._columns = columns
         self._ranked = ranked
         # All texts are quoted, so that a text may hold any kind of line break.
         self._writer = csv.writer(stream, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
         rank = ["rank"] if ranked else []
-        csv.writer(stream, lineterminator="\n").writerow(["line", *names, *rank, "label", "score"])
+        csv.writer(stream, lineterminator="\n").writerow(["line", *names, *rank, *columns])
 
-    def write(self, answers: Iterable[Answer]) -> None:
-        for line, texts, predictions in answers:
-            for place, one in enumerate(predictions, 1):
-                rank = [place] if self._ranked else []
-                self._writer.writerow([line, *texts, *rank, one["label"], one["score"]])
+    def write(self, answer: Answer) -> None:
+        for place, result in enumerate(answer.results, 1):
+            rank = [place] if self._ranked else []
+            values = [result[column] for column in self._columns]
+            self._writer.writerow([answer.line, *answer.texts, *rank, *values])
 
     def finish(self) -> None:
         pass
 
 
 class _Table:
-    """A table for people: a line for each label, long texts cut to the width."""
+    """A table for people: a line for each result, long texts cut to the width.
 
-    def __init__(self, stream: TextIO) -> None:
-        self._console = console(stream)
-        self._begun = False
+    The widths of the columns are fixed, so each answer is printed at once.
+    """
 
-    def write(self, answers: Iterable[Answer]) -> None:
+    def __init__(self, stream: TextIO, columns: Sequence[str], labels: Sequence[str]) -> None:
         from rich.cells import cell_len
+
+        self._console = console(stream)
+        self._columns = columns
+        widest = max(cell_len(shown(label)) for label in labels)
+        self._text_width = min(max(widest, _NARROWEST_TEXT), _WIDEST_TEXT)
+        self._show_header = True
+
+    def write(self, answer: Answer) -> None:
         from rich.table import Table
 
-        answers = list(answers)
-        labels = [shown(one["label"]) for answer in answers for one in answer.predictions]
-        table = Table(box=None, show_header=not self._begun, pad_edge=False, expand=True)
+        table = Table(box=None, show_header=self._show_header, pad_edge=False, expand=True)
         table.add_column("line", justify="right", width=7)
-        widest = max([8, *map(cell_len, labels)])
-        table.add_column("label", width=min(widest, _LABEL_WIDTH), overflow="fold")
-        table.add_column("score", justify="right", width=10)
+        for column in self._columns:
+            if isinstance(answer.results[0][column], str):
+                table.add_column(column, width=self._text_width, overflow="fold")
+            else:
+                table.add_column(column, justify="right", width=_NUMBER_WIDTH)
         table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
-        for answer in answers:
-            for place, one in enumerate(answer.predictions):
-                first = [str(answer.line), " | ".join(map(shown, answer.texts))]
-                line, text = ("", "") if place else first
-                cells = [line, shown(one["label"]), _short(one["score"]), text]
-                table.add_row(*cells)
+        line, text = str(answer.line), " | ".join(map(shown, answer.texts))
+        for result in answer.results:
+            table.add_row(line, *(_cell(result[column]) for column in self._columns), text)
+            line = text = ""
         self._console.print(table)
-        self._begun = True
+        self._show_header = False
 
     def finish(self) -> None:
         pass
+
+
+def _json_value(value: Any) -> Any:
+    return json_number(value) if isinstance(value, float) else value
+
+
+def _cell(value: Any) -> str:
+    """A value for a table; a number has ten characters at most."""
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.4f}" if abs(value) < 9_999 else f"{value:.2e}"
 
 
 def facts(rows: Iterable[Sequence[str]], *columns: str) -> Table:
     """A table of short texts.
 
     Args:
-        rows: the cells, as many as there are columns.
-        *columns: the columns' names; empty ones for a table without a header.
+        rows: the cells of each row, one for each column.
+        *columns: the names of the columns; all empty for a table without a header.
     """
     from rich.table import Table
 
@@ -189,10 +228,10 @@ def facts(rows: Iterable[Sequence[str]], *columns: str) -> Table:
 
 
 def console(stream: TextIO | None = None) -> Console:
-    """A console that prints text as it is: no markup, no emoji, no colours of its own choice.
+    """A console that prints text unchanged: without markup, emoji and automatic colours.
 
     Args:
-        stream: where to; ``None`` for standard output.
+        stream: where to print; ``None`` for standard output.
     """
     from rich.console import Console
 
@@ -205,10 +244,20 @@ def console(stream: TextIO | None = None) -> Console:
 
 
 def shown(text: str) -> str:
-    """The text as a terminal may print it: everything visible, white space as it is."""
+    """The text with an escape for each invisible character, and its white space unchanged."""
     return visible(text, None, spaces=True)
 
 
-def _short(score: float) -> str:
-    """The score in ten characters at most."""
-    return f"{score:.4f}" if abs(score) < 9_999 else f"{score:.2e}"
+def print_json(value: object) -> None:
+    """Print a value as indented JSON."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_json(value: object, path: Path) -> None:
+    """Write a value to a file, as JSON on one line.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with replacing_file(path) as file:
+        file.write_text(json.dumps(value, ensure_ascii=False) + "\n", "utf-8")

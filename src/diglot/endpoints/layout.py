@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from diglot.backends import SAVED_MODEL
 from diglot.errors import ExportError
 
 PROGRAM = "saved_model.pb"
@@ -46,15 +47,11 @@ def opens_as_export(path: str | os.PathLike[str], backend: str | None) -> bool:
 
     Args:
         path: the folder, or a hub id.
-        backend: the backend that the caller names; ``"saved_model"`` runs exports.
+        backend: the chosen backend; ``"saved_model"`` runs exports.
     """
-    if backend == BACKEND:
+    if backend == SAVED_MODEL:
         return True
     return is_export(path) and not (Path(path).expanduser() / "config.json").exists()
-
-
-BACKEND = "saved_model"
-"""The backend's name of a classifier that runs an export in this process."""
 
 
 def version(path: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from diglot import heads
-from diglot.backends import Model
+from diglot.backends import SAVED_MODEL, Model
 from diglot.endpoints import layout
 from diglot.errors import BackendError, ExportError, InputError
 from diglot.heads import Task
@@ -333,7 +333,7 @@ def open_export(path: str | os.PathLike[str]) -> tuple[Task, EndpointEncoder, En
     folder = layout.version(path)
     endpoint = SavedModel(folder, name=os.fspath(path))
     try:
-        return parts(endpoint, layout.BACKEND, _vocabulary(folder / layout.TOKENS))
+        return parts(endpoint, SAVED_MODEL, _vocabulary(folder / layout.TOKENS))
     except BaseException:
         endpoint.close()
         raise

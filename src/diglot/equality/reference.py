@@ -1,4 +1,4 @@
-"""What the tested side is held against: right answers, and how far off rounding may put them."""
+"""The reference of a comparison: its results, and the error that rounding explains."""
 
 from __future__ import annotations
 
@@ -12,128 +12,129 @@ import numpy as np
 
 from diglot import backends
 from diglot.backends.torch import TorchBackend
-from diglot.equality.cases import Case
 from diglot.equality.judge import PEERS
 from diglot.equality.rounding import coarsest, rounded_anew
-from diglot.equality.sides import ClassifierSide, Run, Stages
-from diglot.types import Encoding
+from diglot.equality.sides import ClassifierSide, Run
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from diglot.checkpoints import Checkpoint
-    from diglot.types import Precision
+    from diglot.equality.cases import Case
+    from diglot.equality.stages import Stages
+    from diglot.types import Encoding, Precision
+
+
+def _unchanged(stages: Stages) -> Stages:
+    return stages
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is right for one input.
+    """The reference's results for one input.
 
     Attributes:
-        encoding: the input, encoded.
-        stages: the reference's.
-        truth: the same in float64.
-        peers: the reference's, its rounding drawn anew; each call may run the model again.
-        comparable: what of the tested side's stages stands beside these.
+        encoding: the encoded input.
+        stages: the arrays in the tested precision.
+        truth: the arrays in float64.
+        peers: gives arrays with other roundings; each call may run the model again.
+        comparable: brings the tested side's arrays into the form of these.
     """
 
     encoding: Encoding
     stages: Stages
     truth: Stages
     peers: Callable[[], Sequence[Stages]]
-    comparable: Callable[[Stages], Stages] = dict
+    comparable: Callable[[Stages], Stages] = _unchanged
 
 
 class Reference(Protocol):
-    """Where right answers come from."""
+    """The source of expected results."""
 
     @property
     def name(self) -> str:
-        """Such as ``"torch"``."""
+        """The name, such as ``"torch"``."""
         ...
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of the logits."""
+        """The labels in the order of the head's outputs."""
         ...
 
     @property
     def forms(self) -> frozenset[str]:
-        """Of the inputs that it takes; see :class:`~diglot.equality.sides.Side`."""
+        """The forms of input; see :class:`~diglot.equality.sides.Side`."""
         ...
 
     def expected(self, case: Case) -> Expected:
-        """What is right for one input.
+        """The expected results for one input.
 
         Raises:
-            DiglotError: it cannot be taken.
+            DiglotError: the reference does not take the input.
         """
         ...
 
 
-class Live:
-    """A backend, with the same PyTorch model in float64, and rounded anew, behind it."""
+class ModelReference:
+    """A backend as the reference, with PyTorch in float64 and with other roundings behind it.
+
+    Attributes:
+        side: the backend's side.
+        model: transformers' PyTorch model in the tested precision.
+        stages: the backend's arrays for an encoding.
+        truth: PyTorch's arrays for an encoding in float64.
+    """
 
     def __init__(
         self,
-        found: Checkpoint,
+        checkpoint: Checkpoint,
         backend: str,
         precision: Precision = "float32",
         device: str | None = None,
         *,
         model: PreTrainedModel | None = None,
     ) -> None:
-        """Load the checkpoint as often as is needed.
+        """Load the checkpoint in the backend, in PyTorch, and in PyTorch in float64.
 
         Args:
-            found: the checkpoint.
-            backend: whose answers are held to be right.
+            checkpoint: the checkpoint.
+            backend: the backend whose results are the reference.
             precision: the dtype of the parameters.
-            device: where to run the backend; float64 is always run on the CPU.
-            model: the checkpoint's PyTorch model, if it is loaded already; then nothing is read
-                from disk, and the float64 model is a copy of it. The backend must be PyTorch's.
+            device: the device of the backend; PyTorch in float64 always runs on the CPU.
+            model: the checkpoint's PyTorch model on the CPU, if it is loaded already. Then the
+                backend must be PyTorch's, nothing is read from disk, and the float64 model is a
+                copy of this model.
 
         Raises:
             BackendError: the backend is unknown, not installed, or lacks the device.
             CheckpointError: the checkpoint cannot be read or used.
         """
-        import torch
-
-        loaded: Any
-        load = partial(TorchBackend.load, found, device="cpu")
+        load = partial(TorchBackend.load, checkpoint, device="cpu")
         if model is None:
-            loaded = backends.require(backend).load(found, precision=precision, device=device)
+            loaded: Any = backends.require(backend).load(
+                checkpoint, precision=precision, device=device
+            )
             double = load(precision="float64")
         else:
-            loaded, double = (
-                TorchBackend(
-                    each,
-                    torch.device("cpu"),
-                    outputs=found.head.outputs,
-                    max_tokens=found.max_tokens,
-                )
-                for each in (model, copy.deepcopy(model).double())
-            )
-        self.side = ClassifierSide.of(found, loaded)
-        self.name, self.labels, self.forms = backend, found.labels, self.side.forms
-        own = loaded if isinstance(loaded, TorchBackend) else load(precision=precision)
-        self._peer = ClassifierSide.of(found, own)
-        self.model = own.model
-        """Transformers' own, in the tested precision."""
+            loaded = _backend(checkpoint, model)
+            double = _backend(checkpoint, copy.deepcopy(model).double())
+        self.side = ClassifierSide.of(checkpoint, loaded)
+        self.name, self.labels, self.forms = backend, checkpoint.labels, self.side.forms
+        torch = loaded if isinstance(loaded, TorchBackend) else load(precision=precision)
+        self._torch_side = ClassifierSide.of(checkpoint, torch)
+        self.model = torch.model
         self.stages = _Remembered(self.side.run)
-        """The backend's stages of an encoding."""
-        self.truth = _Remembered(ClassifierSide.of(found, double).run)
-        """The same in float64."""
+        self.truth = _Remembered(ClassifierSide.of(checkpoint, double).run)
 
     def expected(self, case: Case) -> Expected:
-        """What the backend makes of an input.
+        """The backend's results for an input.
 
         Raises:
-            InputError: the tokenizer or the model refuses it.
+            InputError: the tokenizer or the model does not take the input.
         """
         encoding = case.encoding if case.encoding is not None else self.side.encode(case.read())
         return Expected(
-            encoding, self.stages(encoding), self.truth(encoding), partial(self.anew, encoding)
+            encoding, self.stages(encoding), self.truth(encoding), partial(self.peers, encoding)
         )
 
     @cached_property
@@ -141,30 +142,45 @@ class Live:
         """The relative size of the coarsest rounding in the model, in the tested precision."""
         ones = np.ones((1, 2), np.int64)
         encoding = {"input_ids": ones, "attention_mask": ones}
-        return coarsest(lambda: self._peer.run(encoding))
+        return coarsest(lambda: self._torch_side.run(encoding))
 
-    def anew(self, encoding: Encoding) -> list[Stages]:
-        """The stages in the tested precision, PyTorch's rounding drawn anew each time."""
+    def peers(self, encoding: Encoding) -> list[Stages]:
+        """PyTorch's arrays in the tested precision, each time with other roundings."""
         peers = []
         for seed in range(PEERS):
             with rounded_anew(self.model, seed):
-                peers.append(self._peer.run(encoding))
+                peers.append(self._torch_side.run(encoding))
         return peers
+
+    def close(self) -> None:
+        """Close the backend."""
+        self.side.close()
+
+
+def _backend(checkpoint: Checkpoint, model: PreTrainedModel) -> TorchBackend:
+    import torch
+
+    return TorchBackend(
+        model,
+        torch.device("cpu"),
+        outputs=checkpoint.head.outputs,
+        max_tokens=checkpoint.max_tokens,
+    )
 
 
 class _Remembered:
-    """A run that keeps its last few results: invariants ask for the same ones again and again."""
+    """A run that remembers its last few results, which the invariants need repeatedly."""
 
-    _SIZE = 4
+    _SIZE = 8
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._known: dict[object, Stages] = {}
+        self._results: dict[object, Stages] = {}
 
     def __call__(self, encoding: Encoding) -> Stages:
-        key = tuple((name, value.shape, value.tobytes()) for name, value in encoding.items())
-        stages = self._known.pop(key, None) or self._run(encoding)
-        self._known[key] = stages
-        if len(self._known) > self._SIZE:
-            del self._known[next(iter(self._known))]
+        key = tuple((name, values.shape, values.tobytes()) for name, values in encoding.items())
+        stages = self._results.pop(key, None) or self._run(encoding)
+        self._results[key] = stages
+        if len(self._results) > self._SIZE:
+            del self._results[next(iter(self._results))]
         return stages

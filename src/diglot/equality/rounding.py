@@ -1,4 +1,4 @@
-"""How far rounding carries in a PyTorch model."""
+"""The rounding of a PyTorch model: its coarsest step, and other valid results."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def moved(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """The tensor with one element in four a rounding higher, and one in four a rounding lower.
+    """The tensor with a quarter of its elements one rounding higher, and a quarter one lower.
 
-    Zeros, infinities and whole numbers stay: they are exact.
+    Zeros, infinities and whole numbers stay, because they are exact.
     """
     import torch
 
@@ -26,44 +26,44 @@ def moved(tensor: torch.Tensor, random: torch.Generator) -> torch.Tensor:
 
 
 def coarsest(run: Callable[[], object]) -> float:
-    """The relative size of the coarsest rounding in what PyTorch computes meanwhile.
+    """The relative size of the coarsest rounding in a PyTorch computation.
 
-    Some models compute a part in float32 whatever their precision: llama's kin their norms and the
-    angles of their positions.
+    Some models compute a part in float32 in every precision: llama and similar models their norms
+    and the angles of their positions.
 
     Args:
-        run: what to do meanwhile.
+        run: the computation.
     """
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves
 
-    seen = {torch.float64}
+    dtypes = {torch.float64}
 
     class Watching(TorchDispatchMode):  # type: ignore[misc] # seen without PyTorch
         def __torch_dispatch__(
             self, operator: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
             result = operator(*args, **(kwargs or {}))
-            values = (one for one in tree_leaves(result) if isinstance(one, torch.Tensor))
-            seen.update(one.dtype for one in values if one.is_floating_point())
+            tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+            dtypes.update(tensor.dtype for tensor in tensors if tensor.is_floating_point())
             return result
 
     with Watching():
         run()
-    return max(float(torch.finfo(dtype).eps) for dtype in seen)
+    return max(float(torch.finfo(dtype).eps) for dtype in dtypes)
 
 
 @contextmanager
 def rounded_anew(model: torch.nn.Module, seed: int) -> Iterator[None]:
-    """Round the output of each of the model's modules anew, up or down at random.
+    """Round the output of each of the model's modules up or down at random.
 
-    What the model says then is as good as what it says without, by Monte Carlo arithmetic (Parker,
-    "Monte Carlo Arithmetic", 1997): one result alone may be right by luck where the next is not.
+    Within the context, the model's results are as valid as its usual ones. This is Monte Carlo
+    arithmetic (Parker, "Monte Carlo Arithmetic", 1997): one result alone may be exact by chance.
 
     Args:
-        model: in whatever precision.
-        seed: the same seed gives the same rounding.
+        model: the model, in any precision.
+        seed: the random seed; the same seed gives the same rounding.
     """
     import torch
 

@@ -88,6 +88,17 @@ class Head(Protocol):
         """
         ...
 
+    def scores(self, raw: Arrays, function: ScoreFunction) -> dict[str, Array]:
+        """The model's outputs as scores, in NumPy.
+
+        Models whose framework has no such functions use it; for the others it is the reference.
+
+        Args:
+            raw: the model's outputs by name.
+            function: from :meth:`score_function`, or the caller's choice.
+        """
+        ...
+
     def select(self, scores: Arrays, labels: Sequence[str], top_k: Any) -> Any:
         """The result for one text, as transformers' pipeline gives it.
 

@@ -1,7 +1,7 @@
 """Sequence classification: one label for each text.
 
-The rules are those of transformers' ``TextClassificationPipeline.postprocess``. They need NumPy
-alone.
+The rules are those of transformers' ``TextClassificationPipeline.postprocess``; they need NumPy
+only.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from diglot.errors import InputError, MissingLabelsError
 from diglot.heads.head import Stage
-from diglot.heads.scores import function_named
+from diglot.heads.scores import function_named, scores
 from diglot.types import ScoreFunction
 
 if TYPE_CHECKING:
     import tensorflow as tf
     from transformers import PreTrainedConfig
 
-    from diglot.types import Arrays
+    from diglot.types import Array, Arrays
 
 
 class Prediction(TypedDict):
@@ -34,7 +31,7 @@ class Prediction(TypedDict):
 
 
 class Unset(Enum):
-    """The type of an argument that was not given, where ``None`` has a meaning of its own."""
+    """The type of an argument that was not given, where ``None`` has its own meaning."""
 
     UNSET = "unset"
 
@@ -91,12 +88,61 @@ class SequenceClassification:
     def score_function(
         self, config: PreTrainedConfig, requested: str | None = None
     ) -> ScoreFunction:
-        """See :func:`score_function`."""
-        return score_function(config, requested)
+        """The function that turns logits into scores.
 
-    def select(self, scores: Arrays, labels: Sequence[str], top_k: TopK = UNSET) -> Any:
-        """The predictions of one text; see :func:`select`."""
-        return select(scores["logits"], labels, checked_top_k(top_k))
+        The rule is transformers' own: nothing for regression; sigmoid for several labels per text
+        or for a single label; softmax for one label out of several. The configuration's
+        ``function_to_apply`` counts only where none of these decides.
+
+        Args:
+            config: the checkpoint's configuration.
+            requested: the caller's choice, in any case of letters; it wins over the rule.
+
+        Raises:
+            InputError: the name is none of "softmax", "sigmoid" and "none".
+        """
+        if requested is not None:
+            return function_named(requested)
+        if config.problem_type == "regression":
+            return "none"
+        if config.problem_type == "multi_label_classification" or config.num_labels == 1:
+            return "sigmoid"
+        if config.problem_type == "single_label_classification" or config.num_labels > 1:
+            return "softmax"
+        configured = getattr(config, "function_to_apply", "none")
+        return function_named(configured, "config.function_to_apply")
+
+    def scores(self, raw: Arrays, function: ScoreFunction) -> dict[str, Array]:
+        """Each output as scores over its last axis; see :func:`diglot.heads.scores`."""
+        return {name: scores(value, function) for name, value in raw.items()}
+
+    def select(
+        self, scores: Arrays, labels: Sequence[str], top_k: TopK = UNSET
+    ) -> Prediction | list[Prediction]:
+        """The predictions for one text.
+
+        Of equal scores, the first label wins. Where only the best label is wanted, NaN counts as
+        the highest score, as NumPy's ``argmax`` has it; in a ranking it stays where Python's sort
+        leaves it. Both are as in transformers.
+
+        Args:
+            scores: ``logits`` after the score function, ``[labels]``.
+            labels: the names, in the order of the scores.
+            top_k: how many of the best to give; ``None`` for all. A negative number leaves out that
+                many of the worst, as a slice does.
+
+        Returns:
+            One prediction where ``top_k`` is not given, else a list of them, the best first.
+        """
+        row = scores["logits"]
+        if top_k is UNSET:
+            return Prediction(label=labels[int(row.argmax())], score=float(row.max()))
+        ranking = [
+            Prediction(label=label, score=float(score))
+            for label, score in zip(labels, row, strict=True)
+        ]
+        ranking.sort(key=lambda prediction: prediction["score"], reverse=True)
+        return ranking if top_k is None else ranking[:top_k]
 
     def signatures(
         self, labels: tf.Tensor, stages: Mapping[str, tf.Tensor]
@@ -111,37 +157,11 @@ class SequenceClassification:
         }
 
 
-def score_function(config: PreTrainedConfig, requested: str | None = None) -> ScoreFunction:
-    """What turns the logits of this model into scores.
-
-    The rule is transformers' own: nothing for regression, sigmoid for a multi-label head or one of
-    a single label, softmax for several labels; the configuration's ``function_to_apply`` counts
-    only where none of these decides.
-
-    Args:
-        config: the checkpoint's configuration.
-        requested: the caller's own choice, in any case of letters; it wins over the rule.
-
-    Raises:
-        InputError: the name is none of "softmax", "sigmoid" and "none".
-    """
-    if requested is not None:
-        return function_named(requested)
-    if config.problem_type == "regression":
-        return "none"
-    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
-        return "sigmoid"
-    if config.problem_type == "single_label_classification" or config.num_labels > 1:
-        return "softmax"
-    return function_named(getattr(config, "function_to_apply", "none"), "config.function_to_apply")
-
-
 def checked_top_k(top_k: Any) -> TopK:
-    """The same ``top_k``, once it is known to be one.
+    """The value as a ``top_k``.
 
     Raises:
-        InputError: it is neither a whole number nor ``None``. transformers takes such a value for
-            one that was not given.
+        InputError: it is neither a whole number nor ``None``. transformers ignores such a value.
     """
     if top_k is None or top_k is UNSET:
         return top_k
@@ -151,31 +171,3 @@ def checked_top_k(top_k: Any) -> TopK:
         raise InputError(
             f"top_k must be a whole number, or None for all labels, not {top_k!r}"
         ) from error
-
-
-def select(
-    scores: NDArray[np.floating[Any]], labels: Sequence[str], top_k: TopK = UNSET
-) -> Prediction | list[Prediction]:
-    """The predictions of one text.
-
-    Ties go to the label that comes first. A NaN counts as the highest score where only the best
-    label is asked for, as NumPy's ``argmax`` has it; in a ranking it stands where Python's sort
-    leaves it. Both are as in transformers.
-
-    Args:
-        scores: ``[labels]``.
-        labels: the names, in the order of the scores.
-        top_k: how many of the best to give; ``None`` for all. A negative number leaves out that
-            many of the worst, as a slice does.
-
-    Returns:
-        One prediction where ``top_k`` is not given, else a list of them, the best first.
-    """
-    if top_k is UNSET:
-        return Prediction(label=labels[int(scores.argmax())], score=float(scores.max()))
-    ranking = [
-        Prediction(label=label, score=float(score))
-        for label, score in zip(labels, scores, strict=True)
-    ]
-    ranking.sort(key=lambda prediction: prediction["score"], reverse=True)
-    return ranking if top_k is None else ranking[:top_k]

@@ -1,9 +1,9 @@
 """A captured PyTorch program, lowered to TensorFlow.
 
-The way of a module: :func:`capture` records it as a graph of ATen operators with a dynamic batch
-and length; :func:`lower` turns the graph into a :class:`Program`, a ``tf.Module`` that applies one
-small TensorFlow function for each operator. This package is the only one that knows both
-frameworks at once.
+:func:`capture` records a module as a graph of ATen operators with a dynamic batch and length.
+:func:`lower` runs the passes on the graph and turns it into a :class:`Program`, a ``tf.Module``
+that applies one small TensorFlow function per operator.
+:class:`~diglot.lowering.model.LoweredModel` holds the programs of a transformers model.
 """
 
 from diglot.lowering.capture import capture

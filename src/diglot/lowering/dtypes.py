@@ -1,7 +1,8 @@
-"""Dtypes and arrays, from PyTorch's to TensorFlow's."""
+"""Conversions of dtypes and arrays between PyTorch and TensorFlow."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,23 +25,30 @@ _DTYPES = {
 
 
 def to_tf(dtype: torch.dtype) -> tf.DType:
-    """TensorFlow's name for a dtype."""
+    """The TensorFlow dtype of a PyTorch dtype."""
     return _DTYPES[dtype]
 
 
 def constant(value: Any, dtype: tf.DType) -> tf.Tensor:
-    """A Python number, or a tensor, as ``dtype``.
+    """A Python number or a tensor as a tensor of ``dtype``.
 
-    ``tf.cast`` makes float32 of every Python float first, and so loses digits on the way to
-    float64; ``tf.constant`` refuses a number of another kind.
+    ``tf.cast`` converts a Python float to float32 first, which loses digits of a float64;
+    ``tf.constant`` refuses a number of another kind.
     """
     if isinstance(value, tf.Tensor):
         return tf.cast(value, dtype)
     return tf.constant(np.asarray(value).astype(dtype.as_numpy_dtype))
 
 
+def in_float32(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor) -> tf.Tensor:
+    """``function(x)``; half precision is computed in float32, as in PyTorch's CPU kernels."""
+    if x.dtype in (tf.float16, tf.bfloat16):
+        return tf.cast(function(tf.cast(x, tf.float32)), x.dtype)
+    return function(x)
+
+
 def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
-    """The tensor's values, bit for bit; bfloat16 as TensorFlow's NumPy extension type."""
+    """The tensor's values, bit for bit; bfloat16 becomes TensorFlow's NumPy extension type."""
     tensor = tensor.detach().cpu().contiguous()
     if tensor.dtype is torch.bfloat16:
         bits: NDArray[Any] = tensor.view(torch.int16).numpy()
@@ -51,7 +59,7 @@ def to_numpy(tensor: torch.Tensor) -> NDArray[Any]:
 
 def to_torch(array: NDArray[Any]) -> torch.Tensor:
     """The inverse of :func:`to_numpy`."""
-    array = np.array(array)  # of its own, and writable
+    array = np.array(array)  # a writable copy
     if array.dtype == tf.bfloat16.as_numpy_dtype:
         return torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     return torch.from_numpy(array)

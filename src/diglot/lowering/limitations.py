@@ -1,4 +1,4 @@
-"""Operators that are knowingly not lowered, each with its reason."""
+"""Operators that are deliberately not lowered, each with the reason."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from torch._ops import OpOverload
 
 _aten = torch.ops.aten
 
+_SIZE = "the size of its result depends on the data"
+_RANDOM = "it draws random numbers, which no other framework reproduces"
+
 DECLINED: Mapping[OpOverload, str] = MappingProxyType(
     {
-        _aten.nonzero.default: "the size of its result depends on the data",
-        _aten.masked_select.default: "the size of its result depends on the data",
-        _aten._unique2.default: "the size of its result depends on the data",
-        _aten.unique_consecutive.default: "the size of its result depends on the data",
+        _aten.nonzero.default: _SIZE,
+        _aten.masked_select.default: _SIZE,
+        _aten._unique2.default: _SIZE,
+        _aten.unique_consecutive.default: _SIZE,
         _aten._local_scalar_dense.default: "it turns data into a number that Python branches on",
-        _aten.multinomial.default: "it draws random numbers, which no other framework repeats",
-        _aten.randn.default: "it draws random numbers, which no other framework repeats",
-        _aten.rand.default: "it draws random numbers, which no other framework repeats",
+        _aten.multinomial.default: _RANDOM,
+        _aten.randn.default: _RANDOM,
+        _aten.rand.default: _RANDOM,
     }
 )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -15,30 +13,10 @@ from torch.fx import Node
 from torch.fx.node import map_arg
 from torch.utils._pytree import tree_unflatten
 
-from diglot.errors import LoweringError, UnsupportedOperatorsError
-from diglot.lowering import dtypes
-from diglot.lowering.limitations import DECLINED
-from diglot.lowering.passes.promotion import promote
+from diglot.errors import LoweringError
+from diglot.lowering import dtypes, passes
+from diglot.lowering.missing import PYTHON, calling_module, refuse_missing
 from diglot.lowering.registry import REGISTRY
-
-# What a captured graph calls besides ATen: a tuple's item, and arithmetic on symbolic sizes.
-_PYTHON = frozenset(
-    {
-        operator.getitem,
-        operator.add,
-        operator.sub,
-        operator.mul,
-        operator.floordiv,
-        operator.mod,
-        operator.neg,
-        operator.eq,
-        operator.ne,
-        operator.lt,
-        operator.le,
-        operator.gt,
-        operator.ge,
-    }
-)
 
 
 def lower(
@@ -46,33 +24,46 @@ def lower(
     *,
     variables: Mapping[str, tf.Variable] | None = None,
     prefix: str = "",
+    without: Collection[str] = (),
 ) -> Program:
     """Turn a captured graph into a TensorFlow program.
 
     Args:
-        exported: what :func:`diglot.lowering.capture` returned.
-        variables: the parameters by name, where they exist already, as when several programs share
-            them; those that are not given are made from the captured module's values.
-        prefix: what to take off the captured names.
+        exported: the result of :func:`diglot.lowering.capture`. The passes may change it.
+        variables: existing parameters by name, which several programs can share. A missing one is
+            made from the captured module's value.
+        prefix: removed from the captured names.
+        without: the names of optional passes to leave out; see :mod:`diglot.lowering.passes`.
 
     Raises:
-        UnsupportedOperatorsError: the graph has operators without a lowering. All are named, each
-            with how often and where first it occurs.
+        LoweringError: ``without`` names no optional pass.
+        UnsupportedOperatorsError: the graph has operators without a lowering. The message names
+            all of them, each with its number of calls and the module of the first.
     """
-    promote(exported.graph_module)
-    _refuse_missing(exported)
+    exported = passes.run(exported, without)
+    refuse_missing(exported)
     return Program(exported, dict(variables or {}), prefix)
+
+
+# TensorFlow's sizes are int32: a larger bound is none.
+_UNBOUNDED = 2**31 - 1
 
 
 class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """A captured PyTorch program that runs in TensorFlow: eagerly, in a graph, or under XLA.
 
+    Any number of threads may run one program.
+
     Attributes:
         inputs: the shape of each input by name, in order; ``None`` for a size that may vary.
-        parameters: the ``tf.Variable`` of each parameter and persistent buffer by its PyTorch name.
-        nodes: the captured operators in the order in which they run, with the inputs before them
-            and the output behind.
-        bound: the variables and constants by the name of the node that stands for each.
+        ranges: the smallest and the largest size of each dimension of each input, by name, for
+            which ``torch.export`` guarantees the program; ``None`` if there is no largest size. A
+            model can branch on a size. The range can be too narrow: DeBERTa slices a buffer of
+            positions that it then does not use, which limits the range to the buffer's size.
+        parameters: the ``tf.Variable`` of each parameter and persistent buffer, by PyTorch name.
+        nodes: the captured operators in the order in which they run; the inputs come first, the
+            output last.
+        bound: the variables and constants, by the name of their placeholder node.
     """
 
     def __init__(
@@ -84,34 +75,38 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         self._output = exported.call_spec.out_spec
         self.bound: dict[str, Any] = {}
         self.inputs: dict[str, list[int | None]] = {}
+        self.ranges: dict[str, list[tuple[int, int | None]]] = {}
         recorded = {node.name: node.meta.get("val") for node in self.nodes}
         values = {**exported.constants, **exported.state_dict}
         for spec in exported.graph_signature.input_specs:
             if spec.kind is InputKind.USER_INPUT:
-                self.inputs[spec.arg.name] = _static_shape(recorded[spec.arg.name])
+                example = recorded[spec.arg.name]
+                self.inputs[spec.arg.name] = _static_shape(example)
+                self.ranges[spec.arg.name] = [_range(size, exported) for size in example.shape]
                 continue
-            name = str(spec.target).removeprefix(prefix)
-            value = dtypes.to_numpy(values[spec.target])
+            name, value = str(spec.target).removeprefix(prefix), values[spec.target]
             if spec.kind is InputKind.PARAMETER or spec.persistent:
-                trainable = spec.kind is InputKind.PARAMETER
                 if name not in variables:
-                    variables[name] = tf.Variable(value, trainable=trainable, name=name)
-                self.parameters[name] = value = variables[name]
-            self.bound[spec.arg.name] = value
+                    trainable = spec.kind is InputKind.PARAMETER
+                    initial = dtypes.to_numpy(value)
+                    variables[name] = tf.Variable(initial, trainable=trainable, name=name)
+                self.parameters[name] = self.bound[spec.arg.name] = variables[name]
+            else:
+                self.bound[spec.arg.name] = dtypes.to_numpy(value)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def __call__(self, **inputs: tf.Tensor) -> Any:
         """Run the program.
 
         Args:
-            inputs: one tensor for each of ``self.inputs``, of the dtype that was captured.
+            inputs: one tensor per name in ``self.inputs``, of the captured dtype.
 
         Returns:
-            What the captured module returns, in the same structure, with TensorFlow's tensors.
+            The result of the captured module, in the same structure, as TensorFlow tensors.
 
         Raises:
-            LoweringError: the inputs are not those that were captured; or an operator failed, or
-                gave something of another dtype or shape than PyTorch's.
+            LoweringError: the inputs are not the captured ones; an operator failed; or its result
+                has another dtype or shape than PyTorch's.
         """
         if set(inputs) != set(self.inputs):
             raise LoweringError(
@@ -142,17 +137,25 @@ class Program(tf.Module):  # type: ignore[misc] # TensorFlow has no types
 
 
 def apply(node: Node, values: Mapping[Node, Any]) -> Any:
-    """One operator's result, held against what was recorded for it."""
+    """The result of one operator; its dtype and shape are checked against the recorded ones.
+
+    Args:
+        node: a call of an operator.
+        values: the value of each node that the call reads.
+
+    Raises:
+        LoweringError: the operator fails, or its result has another dtype or shape.
+    """
     args, kwargs = map_arg((node.args, node.kwargs), values.__getitem__)
-    if node.target in _PYTHON:
+    if node.target in PYTHON:
         return node.target(*args)
     try:
         result = REGISTRY[node.target].function(*args, **kwargs)
         _verify(node, result)
     except LoweringError:
         raise
-    except Exception as error:  # whatever TensorFlow raises, which knows nothing of the module
-        raise LoweringError(f"{node.target} in {_module(node)}: {error}") from error
+    except Exception as error:  # TensorFlow raises many types, none of which names the module
+        raise LoweringError(f"{node.target} in {calling_module(node)}: {error}") from error
     return result
 
 
@@ -166,69 +169,26 @@ def _verify(node: Node, result: Any) -> None:
         dtype = dtypes.to_tf(expected.dtype)
         if actual.dtype != dtype or not actual.shape.is_compatible_with(shape):
             raise LoweringError(
-                f"{node.target} in {_module(node)} gave {actual.dtype.name} {actual.shape}, where"
-                f" PyTorch gives {dtype.name} {shape}; its lowering in"
-                f" {REGISTRY[node.target].function.__module__} is wrong"
+                f"{node.target} in {calling_module(node)} gave {actual.dtype.name} {actual.shape},"
+                f" where PyTorch gives {dtype.name} {shape}; correct its lowering in"
+                f" {REGISTRY[node.target].function.__module__}"
             )
-        # A size that PyTorch knows may have got lost on the way, as behind a -1 of a reshape.
+        # TensorFlow loses some sizes that PyTorch knows, for example after a reshape to -1.
         actual.set_shape(shape)
 
 
 def _static_shape(recorded: torch.Tensor) -> list[int | None]:
-    return [one if isinstance(one, int) else None for one in recorded.shape]
+    return [size if isinstance(size, int) else None for size in recorded.shape]
 
 
-def _module(node: Node) -> str:
-    """The Hugging Face name of the module that called the operator."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return stack[-1][0] if stack and stack[-1][0] else "the top module"
-
-
-def _refuse_missing(exported: ExportedProgram) -> None:
-    missing: Counter[Any] = Counter()
-    first: dict[Any, str] = {}
-    for node in exported.graph_module.graph.nodes:
-        if node.op != "call_function" or node.target in REGISTRY or node.target in _PYTHON:
-            continue
-        missing[node.target] += 1
-        first.setdefault(node.target, _module(node))
-    if missing:
-        raise UnsupportedOperatorsError(
-            f"{len(missing)} operator(s) of this model have no lowering to TensorFlow:\n"
-            + "\n".join(
-                f"  {_spelled(target)}: {count}x, first in {first[target]};"
-                f" {DECLINED.get(target) or f'add it to {_home(target)}'}"
-                for target, count in missing.most_common()
-            )
-            + "\nrun this checkpoint with backend='torch', or see ARCHITECTURE.md on adding one"
-        )
-
-
-# The words by which a name tells its family, the telling ones first.
-_FAMILIES = {
-    "indexing": ("index", "gather", "scatter", "select"),
-    "normalization": ("norm", "softmax"),
-    "matmul": ("mm", "conv", "attention", "dot"),
-    "layout": ("view", "strided", "slice", "pad", "copy"),
-}
-
-
-def _spelled(target: Any) -> str:
-    return str(target) if _is_operator(target) else f"{target.__module__}.{target.__name__}"
-
-
-def _is_operator(target: Any) -> bool:
-    """Whether it is an operator of PyTorch, and not a Python function of symbolic sizes."""
-    return isinstance(target, torch._ops.OpOverload)
-
-
-def _home(target: Any) -> str:
-    """The file that a lowering of this operator belongs into."""
-    if not _is_operator(target):
-        return "src/diglot/lowering/program.py"
-    family = "elementwise" if torch.Tag.pointwise in getattr(target, "tags", ()) else "reduction"
-    for name, words in _FAMILIES.items():
-        if any(word in str(target) for word in words):
-            family = name
-            break
-    return f"src/diglot/lowering/ops/{family}.py"
+def _range(size: Any, exported: ExportedProgram) -> tuple[int, int | None]:
+    """The sizes for which the program holds, as far as ``torch.export`` knows them."""
+    if isinstance(size, int):
+        return size, size
+    constraint = exported.range_constraints.get(size.node.expr)
+    if constraint is None:
+        return 0, None
+    # torch.export excludes 0 and 1 from every dynamic dimension; the lowerings handle them.
+    least = int(constraint.lower) if constraint.lower > 2 else 0
+    most = constraint.upper
+    return least, int(most) if most.is_Integer and most < _UNBOUNDED else None

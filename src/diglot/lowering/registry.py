@@ -1,10 +1,11 @@
-"""The table of lowerings: one TensorFlow function for each exact ATen overload."""
+"""The table of lowerings: one TensorFlow function per exact ATen overload."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch._ops import OpOverload
@@ -16,14 +17,14 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Lowering:
-    """How one operator is said in TensorFlow.
+    """The TensorFlow implementation of one ATen operator.
 
     Attributes:
         operator: the exact overload.
-        function: takes the operator's arguments, tensors as ``tf.Tensor``, under the names of the
-            ATen schema.
-        promote: the arguments that PyTorch casts to a common dtype before it computes; the program
-            casts them, so that the function receives equal dtypes.
+        function: takes the operator's arguments under the names of the ATen schema, each tensor as
+            a ``tf.Tensor``.
+        promote: the arguments that PyTorch casts to a common dtype before it computes. The pass
+            ``promotion`` casts them, so the function receives equal dtypes.
     """
 
     operator: OpOverload
@@ -32,7 +33,11 @@ class Lowering:
 
 
 class Registry(Mapping[OpOverload, Lowering]):
-    """The lowerings by overload; a second one for the same overload is refused."""
+    """The lowerings by overload, at most one per overload.
+
+    Reading is thread-safe. :meth:`without` and :meth:`replaced` change the table for all threads,
+    and are meant for tests.
+    """
 
     def __init__(self) -> None:
         self._lowerings: dict[OpOverload, Lowering] = {}
@@ -52,15 +57,15 @@ class Registry(Mapping[OpOverload, Lowering]):
         """Register the decorated function as the lowering of ``operator``.
 
         Raises:
-            LoweringError: the overload has a lowering already; the function's name, parameters or
-                first docstring line are not those of the operator's schema; or ``promote`` names
-                an argument that the schema lacks.
+            LoweringError: the overload already has a lowering; the function's name, its parameters
+                or the first line of its docstring do not follow the operator's schema; or
+                ``promote`` names an argument that the schema lacks.
         """
 
         def decorate(function: Function) -> Function:
             if other := self._lowerings.get(operator):
                 raise LoweringError(
-                    f"{operator} has a lowering already, {other.function.__module__}."
+                    f"{operator} already has a lowering, {other.function.__module__}."
                     f"{other.function.__name__}; remove one of the two"
                 )
             for problem in _problems(operator, function, promote):
@@ -70,10 +75,44 @@ class Registry(Mapping[OpOverload, Lowering]):
 
         return decorate
 
+    @contextmanager
+    def without(self, *operators: OpOverload) -> Iterator[None]:
+        """Remove the lowerings of ``operators`` within the context.
+
+        Raises:
+            KeyError: an operator has no lowering.
+        """
+        lowerings = self._lowerings
+        removed = {operator: lowerings[operator] for operator in operators}
+        self._lowerings = {op: item for op, item in lowerings.items() if op not in removed}
+        try:
+            yield
+        finally:
+            self._lowerings = lowerings
+
+    @contextmanager
+    def replaced(self, operator: OpOverload, function: Function) -> Iterator[Function]:
+        """Lower ``operator`` by ``function`` within the context, without checking its schema.
+
+        Yields:
+            The function that lowers the operator outside the context.
+
+        Raises:
+            KeyError: the operator has no lowering.
+        """
+        lowerings = self._lowerings
+        lowering = lowerings[operator]
+        self._lowerings = {**lowerings, operator: replace(lowering, function=function)}
+        try:
+            yield lowering.function
+        finally:
+            self._lowerings = lowerings
+
 
 def function_name(operator: OpOverload) -> str:
-    """The name that the lowering of ``operator`` must have: ``add_Tensor``, ``linear``."""
-    name, overload = operator._schema.name.partition("::")[2], operator._schema.overload_name
+    """The required name of the lowering of ``operator``: ``aten_add_Tensor``, ``aten_linear``."""
+    name = operator._schema.name.replace("::", "_")
+    overload = operator._schema.overload_name
     return f"{name}_{overload}" if overload else name
 
 
@@ -83,16 +122,16 @@ def _problems(operator: OpOverload, function: Function, promote: tuple[str, ...]
         yield f"must be named {function_name(operator)}, not {function.__name__}"
     parameters = list(inspect.signature(function).parameters.values())
     arguments = [argument.name for argument in schema.arguments]
-    # What decides about memory alone (layout, device, memory_format) has no meaning in TensorFlow;
-    # such arguments end up in **_.
+    # Arguments about memory only (layout, device, memory_format) have no meaning in TensorFlow;
+    # a lowering collects them in **_.
     named = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
-    takes_rest = any(p.kind is p.VAR_KEYWORD for p in parameters)
-    if named != arguments[: len(named)] or (len(named) < len(arguments) and not takes_rest):
+    collects_others = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    if named != arguments[: len(named)] or (len(named) < len(arguments) and not collects_others):
         yield f"must take ({', '.join(arguments)}), not ({', '.join(named)})"
     if (function.__doc__ or "").split("\n")[0] != str(schema).partition("::")[2]:
         yield f"must have the schema as the first line of its docstring: {schema}"
-    if strangers := set(promote) - set(arguments):
-        yield f"promotes {', '.join(sorted(strangers))}, which its schema lacks"
+    if unknown := set(promote) - set(arguments):
+        yield f"promotes {', '.join(sorted(unknown))}, which its schema lacks"
 
 
 REGISTRY = Registry()

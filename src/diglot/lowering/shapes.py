@@ -1,4 +1,4 @@
-"""The one place that decides between sizes known now and sizes known when the program runs."""
+"""Sizes that are known when a program is built, or only when it runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 Size = Any
-"""A Python int where the size is known, else a scalar int32 ``tf.Tensor``."""
+"""A Python int if the size is known, otherwise a scalar int32 ``tf.Tensor``."""
 
 
 def size(tensor: tf.Tensor, dim: int) -> Size:
@@ -24,23 +24,23 @@ def sizes(tensor: tf.Tensor) -> list[Size]:
     return [size(tensor, dim) for dim in range(tensor.shape.rank)]
 
 
-def as_shape(wanted: Sequence[Size]) -> Any:
-    """What TensorFlow takes as a shape, from sizes of both kinds."""
-    if all(isinstance(one, int) for one in wanted):
-        return list(wanted)
-    return tf.stack([tf.cast(one, tf.int32) for one in wanted])
+def as_shape(sizes: Sequence[Size]) -> Any:
+    """Sizes of both kinds as a shape that TensorFlow takes."""
+    if all(isinstance(size, int) for size in sizes):
+        return list(sizes)
+    return tf.stack([tf.cast(size, tf.int32) for size in sizes])
 
 
-def reshape(tensor: tf.Tensor, wanted: Sequence[Size]) -> tf.Tensor:
-    """``tf.reshape`` to sizes of both kinds."""
-    return tf.reshape(tensor, as_shape(wanted))
+def reshape(tensor: tf.Tensor, sizes: Sequence[Size]) -> tf.Tensor:
+    """``tf.reshape`` with sizes of both kinds."""
+    return tf.reshape(tensor, as_shape(sizes))
 
 
-def product(wanted: Sequence[Size]) -> Size:
-    """The number of elements of a shape of sizes of both kinds."""
-    return functools.reduce(operator.mul, wanted, 1)
+def product(sizes: Sequence[Size]) -> Size:
+    """The product of sizes of both kinds."""
+    return functools.reduce(operator.mul, sizes, 1)
 
 
 def positive(dim: int, rank: int) -> int:
-    """A dimension counted from the front."""
+    """The dimension counted from the front, from 0 up; 0 for a scalar."""
     return dim % rank if rank else 0

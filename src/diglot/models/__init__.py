@@ -1,4 +1,4 @@
-"""Hugging Face's TensorFlow classes, as ``keras.Model`` around a lowered PyTorch program."""
+"""Hugging Face's TensorFlow classes: Keras models around a lowered PyTorch model."""
 
 from diglot.models.auto import TFAutoModel, TFAutoModelForSequenceClassification
 from diglot.models.output import ModelOutput

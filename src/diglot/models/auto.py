@@ -1,9 +1,9 @@
-"""``TFAutoModel`` and ``TFAutoModelForSequenceClassification``."""
+"""``TFAutoModel`` and ``TFAutoModelForSequenceClassification``: Keras models of checkpoints."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -12,7 +12,8 @@ from diglot.checkpoints import torch_model
 from diglot.errors import BackendError, InputError
 from diglot.quiet import transformers_muted
 
-# Keras reads the variable once, at import, and an absent framework would fail in its place.
+# Keras reads the variable once, at import. If it names a missing framework, the import fails with
+# an error that does not mention the variable.
 if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
     raise BackendError(
         f"diglot's TensorFlow models need Keras on TensorFlow, but KERAS_BACKEND is"
@@ -25,7 +26,6 @@ import tensorflow as tf  # noqa: E402
 import torch  # noqa: E402
 from transformers import AutoModel, AutoModelForSequenceClassification  # noqa: E402
 
-from diglot.lowering import Program  # noqa: E402
 from diglot.lowering.dtypes import to_numpy  # noqa: E402
 from diglot.lowering.model import LoweredModel  # noqa: E402
 from diglot.models.output import ModelOutput  # noqa: E402
@@ -45,18 +45,20 @@ Tensors = Mapping[str, Any]
 
 
 class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no types
-    """One checkpoint as a Keras model, called as transformers 4 called its TensorFlow classes.
+    """A checkpoint as a Keras model, called as transformers 4 called its TensorFlow classes.
 
     ``model(**encoding)``, ``model(encoding)`` and ``model(input_ids, attention_mask=...)`` take
     ids, mask and token types, each an integer tensor or array ``[batch, tokens]``. The result is a
-    :class:`~diglot.models.output.ModelOutput`; with ``output_hidden_states=True`` it has the hidden
-    states too, the embeddings first. ``training=True`` applies dropout.
+    :class:`~diglot.models.output.ModelOutput`. With ``output_hidden_states=True`` it has the hidden
+    states, the embeddings first. ``training=True`` applies dropout.
 
-    The weights carry the names that the checkpoint has for them. For each set of inputs, in
-    training and in evaluation, the architecture is recorded once, when first called.
+    The weights have the names of the checkpoint. The architecture is captured once per set of
+    inputs and mode (training or evaluation), at the first call. Any number of threads may call one
+    model; the methods that train it (``compile``, ``fit``) are not thread-safe.
 
     Attributes:
         config: transformers' configuration.
+        lowered: the weights and the programs; what runs the model without Keras.
     """
 
     _auto: ClassVar[Any]
@@ -93,13 +95,13 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         """Read a checkpoint.
 
         Args:
-            pretrained: a directory, a hub id, a checkpoint that was found already, or ``None`` for
-                the small one that diglot ships.
+            pretrained: a directory, a hub id, a checkpoint, or ``None`` for the small checkpoint
+                that diglot ships.
             precision: the dtype of the parameters and of the arithmetic.
             revision: a branch, tag or commit of a hub id.
-            labels: one for each row of the head, instead of the configuration's.
+            labels: the label of each row of the head; by default the configuration's.
             fresh_head: allow a classification head of random weights.
-            trust_remote_code: run the checkpoint's own Python code where it has some.
+            trust_remote_code: run the checkpoint's own Python code, if it has any.
 
         Raises:
             CheckpointError: see :func:`diglot.checkpoints.find` and
@@ -117,15 +119,15 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
 
     @classmethod
     def from_config(cls, config: PreTrainedConfig) -> Self:
-        """A model of random weights, as transformers' PyTorch class initialises them."""
+        """A model with random weights, initialised by transformers' PyTorch class."""
         return cls(cls._auto.from_config(config).eval())
 
     def to_torch(self) -> PreTrainedModel:
-        """Transformers' PyTorch model with the weights that this one has now."""
+        """Transformers' PyTorch model with the present weights."""
         return self.lowered.to_torch()
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
-        """Write ``config.json`` and safetensors that transformers' PyTorch class loads back."""
+        """Write ``config.json`` and safetensors, which transformers' PyTorch class can load."""
         with files.filling_directory(Path(directory)) as scratch, transformers_muted():
             self.to_torch().save_pretrained(scratch)
 
@@ -142,22 +144,23 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
         """Run the model.
 
         Args:
-            input_ids: integers ``[batch, tokens]``; or all inputs by name in one mapping.
-            attention_mask: 1 for a token, 0 for padding, ``[batch, tokens]``; all ones by default.
-            token_type_ids: which sentence each token is of, ``[batch, tokens]``.
-            output_hidden_states: whether to return them; the configuration decides by default.
+            input_ids: integers ``[batch, tokens]``, or a mapping with all inputs by name.
+            attention_mask: 1 for a token, 0 for padding, ``[batch, tokens]``; by default all ones.
+            token_type_ids: the index of each token's sentence, ``[batch, tokens]``.
+            output_hidden_states: whether to return them; by default as in the configuration.
             training: whether to apply dropout.
-            unknown: refused.
+            unknown: inputs that the model does not have; refused.
 
         Raises:
             InputError: an input is missing, unknown to the architecture, or of the wrong shape.
+            LoweringError: the model cannot be captured or lowered.
         """
-        given = {"attention_mask": attention_mask, "token_type_ids": token_type_ids, **unknown}
-        given |= input_ids if isinstance(input_ids, Mapping) else {"input_ids": input_ids}
-        inputs = self._checked({name: one for name, one in given.items() if one is not None})
-        # Recorded here already: Keras would wrap an error of the recording into one of its own.
-        program = self.program(inputs, bool(training))
-        self.lowered.check_rows(program, inputs["input_ids"].shape[0])
+        arguments = {"attention_mask": attention_mask, "token_type_ids": token_type_ids, **unknown}
+        arguments |= input_ids if isinstance(input_ids, Mapping) else {"input_ids": input_ids}
+        inputs = self._checked({n: value for n, value in arguments.items() if value is not None})
+        # The capture comes before Keras, which would wrap its error into another one.
+        program = self.lowered.program(inputs, bool(training))
+        self.lowered.check_shape(program, inputs["input_ids"].shape)
         if output_hidden_states is None:
             output_hidden_states = bool(self.config.output_hidden_states)
         return ModelOutput(
@@ -169,64 +172,52 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
     def call(
         self, inputs: Tensors, output_hidden_states: bool = False, training: bool = False
     ) -> Tensors:
-        """What Keras calls: one mapping of int64 tensors in, one of tensors out."""
-        program = self.program(inputs, training)
+        """Run the program; Keras calls this with a mapping of int64 tensors."""
         function = self.lowered.function(
             inputs, training=training, hidden_states=output_hidden_states
         )
-        outputs: Tensors = function(*(inputs[name] for name in program.inputs))
+        names = self.lowered.program(inputs, training).inputs
+        outputs: Tensors = function(*(inputs[name] for name in names))
         return outputs
 
-    def program(self, inputs: Collection[str], training: bool = False) -> Program:
-        """What the model runs for these inputs; recorded when first asked for.
-
-        Args:
-            inputs: their names.
-            training: whether dropout is part of it.
-
-        Raises:
-            LoweringError: the model cannot be recorded or lowered.
-        """
-        return self.lowered.program(inputs, training)
-
     def predict_step(self, data: Any) -> Any:
-        """One batch of ``predict``: Keras joins plain dictionaries of tensors."""
+        """One batch of ``predict``, as a plain dictionary, which Keras can concatenate."""
         return dict(super().predict_step(data))
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """Keras' loss, on the main output."""
+        """Keras' loss of the main output."""
         return super().compute_loss(x, y, _main(y_pred), *args, **kwargs)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Keras' metrics, on the main output."""
+        """Keras' metrics of the main output."""
         return super().compute_metrics(x, y, _main(y_pred), sample_weight)
 
     def summary(self, print_fn: Callable[[str], object] = print, **_: Any) -> None:
-        """Print each module of the checkpoint with the number of its parameters."""
+        """Print each module of the checkpoint with its number of parameters."""
         modules: dict[str, list[Any]] = {}
         for name, variable in self.lowered.variables.items():
             modules.setdefault(name.rpartition(".")[0], []).append((name, variable))
         width = max(map(len, modules), default=0)
         print_fn(f"{type(self).__name__} ({self.config.model_type})")
-        for module, own in modules.items():
-            count = sum(one.shape.num_elements() for _, one in own)
-            shapes = ", ".join(f"{n.rpartition('.')[2]} {tuple(one.shape)}" for n, one in own)
+        for module, weights in modules.items():
+            count = sum(variable.shape.num_elements() for _, variable in weights)
+            shapes = ", ".join(f"{n.rpartition('.')[2]} {tuple(v.shape)}" for n, v in weights)
             print_fn(f"  {module:<{width}}  {count:>12,}  {shapes}")
         print_fn(f"parameters: {self.count_params():,}")
 
-    def _checked(self, given: Mapping[str, Any]) -> dict[str, tf.Tensor]:
-        if strangers := set(given) - set(self.lowered.inputs):
+    def _checked(self, arguments: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        if unknown := set(arguments) - set(self.lowered.inputs):
             raise InputError(
                 f"{self.config.model_type} takes {', '.join(self.lowered.inputs)}, not"
-                f" {', '.join(sorted(strangers))}; leave that out"
+                f" {', '.join(sorted(unknown))}; leave that out"
             )
-        if "input_ids" not in given:
+        if "input_ids" not in arguments:
             raise InputError(
-                "input_ids are missing; pass what the tokenizer gave: model(**encoding)"
+                "input_ids are missing; pass the result of the tokenizer: model(**encoding)"
             )
-        inputs = {name: _integers(name, value) for name, value in given.items()}
+        inputs = {name: _integers(name, value) for name, value in arguments.items()}
         ids = inputs["input_ids"]
         inputs.setdefault("attention_mask", tf.ones_like(ids))
         for name, value in inputs.items():
@@ -240,14 +231,14 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
 
 
 class TFAutoModelForSequenceClassification(_TFPreTrainedModel):
-    """A checkpoint with its classification head; the main output is ``logits``."""
+    """A checkpoint with its classification head. The main output is ``logits``."""
 
     _auto = AutoModelForSequenceClassification
     _head = True
 
 
 class TFAutoModel(_TFPreTrainedModel):
-    """A checkpoint without its head; the main output is ``last_hidden_state``."""
+    """A checkpoint without its head. The main output is ``last_hidden_state``."""
 
     _auto = AutoModel
     _head = False
@@ -258,8 +249,8 @@ def _integers(name: str, value: Any) -> tf.Tensor:
         tensor = tf.convert_to_tensor(value)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} cannot be made a tensor: {error}. Rows of one length are needed; tokenize"
-            " with padding=True"
+            f"{name} cannot be made a tensor: {error}. All rows need the same length; tokenize with"
+            " padding=True"
         ) from error
     if not (tensor.dtype.is_integer or tensor.dtype.is_bool):
         raise InputError(f"{name} must be integers, not {tensor.dtype.name}; cast it to int32")
@@ -267,5 +258,5 @@ def _integers(name: str, value: Any) -> tf.Tensor:
 
 
 def _main(outputs: Tensors) -> Any:
-    """The logits, or the last hidden state of a model without a head."""
+    """The first output: the logits, or the last hidden state of a model without a head."""
     return next(iter(outputs.values()))

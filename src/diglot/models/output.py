@@ -1,4 +1,4 @@
-"""What a model returns."""
+"""The output of a model."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 
 class ModelOutput(dict[str, Any]):
-    """A model's tensors by attribute, by key and by index, as transformers' own outputs have them.
+    """A model's tensors by attribute, by key and by index, like transformers' own outputs.
 
-    ``outputs.logits``, ``outputs["logits"]`` and ``outputs[0]`` are the same tensor; a slice and
-    :meth:`to_tuple` give tuples. Names that the model did not return are absent, and as attributes
-    ``None`` where transformers has such a field.
+    ``outputs.logits``, ``outputs["logits"]`` and ``outputs[0]`` are the same tensor. A slice and
+    :meth:`to_tuple` give tuples. A field that the model did not return is not a key; as an
+    attribute it is ``None``.
     """
 
     _FIELDS = (
@@ -30,7 +30,9 @@ class ModelOutput(dict[str, Any]):
             return self[name]
         if name in self._FIELDS:
             return None
-        raise AttributeError(f"{type(self).__name__} has {', '.join(self)}, but no {name!r}")
+        raise AttributeError(
+            f"{type(self).__name__} has {', '.join(self)}, but no {name!r}; use one of these"
+        )
 
     def to_tuple(self) -> tuple[Any, ...]:
         """The tensors in the order of the fields."""

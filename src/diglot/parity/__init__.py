@@ -1,7 +1,6 @@
-"""What it means that two frameworks say the same, and whether they do.
+"""The check of two sides of a checkpoint, with all that is around it.
 
-Each public name is fetched from its module when first used, so that the pytest plug-in, which every
-run of pytest imports, costs nothing where it is not used.
+Public names are imported at their first use, because every run of pytest imports this package.
 """
 
 from importlib import import_module
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
     from diglot.equality.tolerance import measure as measure
     from diglot.parity.checks import check as check
 
-_TOLERANCE = "diglot.equality.tolerance"
-_HOMES = {
-    "BUDGET": _TOLERANCE,
-    "LENIENT": _TOLERANCE,
-    "STRICT": _TOLERANCE,
-    "Difference": _TOLERANCE,
-    "Measurement": _TOLERANCE,
-    "Tolerance": _TOLERANCE,
-    "check": "diglot.parity.checks",
-    "difference": _TOLERANCE,
-    "measure": _TOLERANCE,
-}
-
 __all__ = [
     "BUDGET",
     "LENIENT",
@@ -47,8 +33,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "check":
         extras.require("parity", "hypothesis")
-    return getattr(import_module(_HOMES[name]), name)
+        return import_module("diglot.parity.checks").check
+    return getattr(import_module("diglot.equality.tolerance"), name)

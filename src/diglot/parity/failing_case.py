@@ -1,4 +1,4 @@
-"""A failing case as a file: what was compared, how, and on which input."""
+"""A failing case as a file: the two sides, the rule, and the input."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _KIND = "diglot failing case"
 
 
 @dataclass(frozen=True)
-class Replay:
-    """What it takes to see a failure again.
+class FailingCase:
+    """All that is needed to see a failure again.
 
     Attributes:
-        checkpoint: a directory or a hub id; ``None`` for the one that diglot ships.
-        reference: the backend that is held to be right.
-        against: a backend, a folder, an address or a ledger.
+        checkpoint: a directory or a hub id; ``None`` for the checkpoint that diglot ships.
+        reference: the backend that is taken to be right.
+        against: the tested side: a backend, a folder, an address or a ledger.
         precision: the dtype of the parameters.
-        tolerance: how large an error may be.
-        stage: what failed, a stage or an invariant.
-        explanation: how it failed then.
+        tolerance: the largest allowed error.
+        stage: the name of the stage or the invariant that failed.
+        explanation: how it failed.
         case: the input.
     """
 
@@ -45,27 +45,23 @@ class Replay:
     case: Case
 
     def write(self, folder: Path) -> Path:
-        """Keep it in a folder, under a name that its content gives."""
-        facts = {
-            "kind": _KIND,
-            "schema": SCHEMA,
-            **asdict(self),
-            "case": self.case.facts(),
-        }
+        """Write the case into a folder, under a name that depends on its content."""
+        facts = {"kind": _KIND, "schema": SCHEMA, **asdict(self), "case": self.case.facts()}
         text = json.dumps(facts, ensure_ascii=False, indent=1) + "\n"
+        # UTF-8 has no lone surrogates; Python's escape of one is JSON's as well.
+        content = text.encode("utf-8", "backslashreplace")
         stage = re.sub(r"[^a-z0-9]+", "-", self.stage.lower()).strip("-")
-        digest = hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
-        target = folder / f"{stage}-{digest}.json"
-        with files.replacing_file(target) as written:
-            written.write_text(text, "utf-8")
+        target = folder / f"{stage}-{hashlib.sha256(content).hexdigest()[:8]}.json"
+        with files.replacing_file(target) as file:
+            file.write_bytes(content)
         return target
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Self:
-        """What :meth:`write` has kept.
+        """Read the case that :meth:`write` wrote.
 
         Raises:
-            InputError: the file is missing or is none, or a newer diglot has written it.
+            InputError: the file is missing, is of another kind, or needs a newer diglot.
         """
         try:
             facts: Any = json.loads(Path(path).read_text("utf-8"))
@@ -73,18 +69,19 @@ class Replay:
                 raise ValueError("it is of another kind")
             if (schema := facts.pop("schema")) > SCHEMA:
                 raise InputError(
-                    f"{os.fspath(path)} was written by a newer diglot (schema {schema}, and this"
-                    f" one knows {SCHEMA}); upgrade diglot to replay it"
+                    f"{os.fspath(path)} was written by a newer diglot (schema {schema}; this one"
+                    f" reads up to {SCHEMA}); upgrade diglot to replay it"
                 )
             facts["tolerance"] = Tolerance(**facts["tolerance"])
             facts["case"] = Case.from_facts(facts["case"])
             return cls(**facts)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
-                f"{os.fspath(path)} is not a failing case that diglot check has kept: {error}"
+                f"{os.fspath(path)} is not a failing case of diglot check: {error}; give a file"
+                " that a failed check wrote"
             ) from error
 
 
 def command(file: Path) -> str:
-    """What replays the case in a file."""
+    """The command that replays the case in a file."""
     return f"diglot check --replay {shlex.quote(str(file))}"

@@ -1,7 +1,7 @@
-"""A check as JUnit's XML, which continuous integration shows as tests.
+"""A check as JUnit XML, which continuous integration shows as tests.
 
-One suite a check; in it, one test for each stage and for each invariant. The form is that of
-Jenkins' xUnit plug-in, which most servers read.
+A check is one suite with a test for each stage and each invariant. The format is that of Jenkins'
+xUnit plug-in, which most servers read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _Tested = Stage | Invariant | None
 
 
 def write(result: CheckResult, path: Path) -> None:
-    """Write a check as JUnit's XML.
+    """Write a check as JUnit XML.
 
     Args:
-        result: what the check found.
-        path: where to; a file that is there is replaced.
+        result: the result of the check.
+        path: the file to write; an existing file is replaced.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,56 +48,61 @@ def _suites(result: CheckResult) -> Element:
         "seed": str(result.seed),
         "inputs": str(len(result.inputs)),
         **result.versions,
-        **{f"since the ledger: {one.what}": str(one) for one in result.changes},
+        **{f"since the ledger: {change.what}": str(change) for change in result.changes},
     }
     for name, value in facts.items():
         SubElement(properties, "property", name=visible(name), value=visible(value))
-    found = [_test(*one) for one in _tests(result)]
-    suite.extend(found)
+    tests = [_test(name, tested, failures) for name, tested, failures in _tests(result)]
+    suite.extend(tests)
     counts = {
-        "tests": str(len(found)),
-        "failures": str(sum(one.find("failure") is not None for one in found)),
+        "tests": str(len(tests)),
+        "failures": str(sum(test.find("failure") is not None for test in tests)),
         "errors": "0",
         "time": f"{result.seconds:.3f}",
     }
     suites.attrib |= counts
-    skipped = sum(one.find("skipped") is not None for one in found)
+    skipped = sum(test.find("skipped") is not None for test in tests)
     suite.attrib |= counts | {"skipped": str(skipped), "timestamp": result.date}
     return suites
 
 
 def _tests(result: CheckResult) -> Iterator[tuple[str, _Tested, list[Failure]]]:
-    """All tests by name; a failure always has one, even where nothing was counted."""
-    tested: dict[str, _Tested] = {one.name: one for one in result.stages}
-    tested |= {_name(one.name, one.side): one for one in result.invariants}
-    failures: dict[str, list[Failure]] = {name: [] for name in tested}
-    for one in result.failures:
-        failures.setdefault(_name(one.stage, one.side), []).append(one)
-    for name, some in failures.items():
-        yield name, tested.get(name), some
+    """Each test's name, its stage or invariant, and its failures.
+
+    A failure has a test even if the result counts no such stage or invariant.
+    """
+    tested: dict[str, _Tested] = {stage.name: stage for stage in result.stages}
+    tested |= {_name(invariant.name, invariant.side): invariant for invariant in result.invariants}
+    failures_by_name: dict[str, list[Failure]] = {name: [] for name in tested}
+    for failure in result.failures:
+        failures_by_name.setdefault(_name(failure.stage, failure.side), []).append(failure)
+    for name, failures in failures_by_name.items():
+        yield name, tested.get(name), failures
 
 
-def _name(what: str, side: str) -> str:
-    return what if what in STAGES else f"{what} ({side})"
+def _name(stage_or_invariant: str, side: str) -> str:
+    if stage_or_invariant in STAGES:
+        return stage_or_invariant
+    return f"{stage_or_invariant} ({side})"
 
 
 def _test(name: str, tested: _Tested, failures: list[Failure]) -> Element:
     test = Element("testcase", classname="diglot.check", name=visible(name))
     wrong = tested.different if isinstance(tested, Stage) else tested.broken if tested else 0
     if wrong or failures:
-        said = f"{wrong} of {tested.judged} inputs fail" if tested else "it fails"
-        failure = SubElement(test, "failure", type="different", message=said)
-        failure.text = "\n\n".join([said, *map(_explained, failures)])
+        message = f"{wrong} of {tested.judged} inputs fail" if tested else "it fails"
+        failure = SubElement(test, "failure", type="different", message=message)
+        failure.text = "\n\n".join([message, *map(_explanation, failures)])
     elif tested and tested.absent:
         SubElement(test, "skipped", message=visible(tested.absent))
     return test
 
 
-def _explained(failure: Failure) -> str:
+def _explanation(failure: Failure) -> str:
     lines = {
         "": failure.explanation,
         "smallest input: ": str(failure.case),
-        "kept in: ": str(failure.file or ""),
+        "saved in: ": str(failure.file or ""),
         "replay: ": failure.command,
     }
-    return "\n".join(what + visible(said) for what, said in lines.items() if said)
+    return "\n".join(prefix + visible(text) for prefix, text in lines.items() if text)

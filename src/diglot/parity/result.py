@@ -1,38 +1,43 @@
-"""What a check found, as a value: read it, print it, or make a report of it."""
+"""The result of a check, as a value to read, to print, or to report."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from diglot.equality.cases import Case
+from diglot.equality.compare import Answer as Answer
+from diglot.equality.judge import Flip as Flip
+from diglot.equality.stages import ENCODING as ENCODING
+from diglot.equality.stages import HIDDEN_STATES as HIDDEN_STATES
+from diglot.equality.stages import stage_names
+from diglot.heads import SEQUENCE_CLASSIFICATION
+from diglot.text import json_number
 
-SCHEMA = 1
+SCHEMA = 2
 
-ENCODING = "ids and masks"
-HIDDEN_STATES = "hidden states"
-LOGITS = "logits"
-PROBABILITIES = "probabilities and labels"
+STAGES = stage_names(SEQUENCE_CLASSIFICATION)
+"""The stages of sequence classification, in the order in which a text passes them."""
 
-STAGES = (ENCODING, HIDDEN_STATES, LOGITS, PROBABILITIES)
-"""The stages in the order in which a text goes through them."""
+LOGITS, PROBABILITIES = STAGES[2:]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """How the two sides compare in one stage, over all inputs.
+    """The comparison of the two sides in one stage, over all inputs.
+
+    All errors are the largest absolute difference from float64, in the stage's own unit.
 
     Attributes:
-        name: one of :data:`STAGES`.
-        judged: how many inputs were compared.
-        different: in how many of them the sides part.
-        ratio: the largest error, as a share of what was allowed; 1 is the limit.
-        error: the largest error of the side that is tested, against float64.
-        own_error: the largest error of the reference, against float64.
-        absent: why nothing could be compared; empty where something was.
+        name: the stage's name, such as ``"logits"``.
+        judged: the number of inputs that were compared.
+        different: the number of inputs on which the sides differ.
+        ratio: the largest error, as a share of its limit.
+        error: the largest error of the tested side.
+        own_error: the largest error of the reference.
+        absent: the reason why no input could be compared; empty if one was.
     """
 
     name: str
@@ -46,14 +51,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class Invariant:
-    """Something that one side must keep to, whatever the other does.
+    """A property that one side must have, whatever the other side answers.
 
     Attributes:
-        side: whose.
-        name: such as ``"alone as in a batch"``.
-        judged: on how many inputs it was tried.
-        broken: on how many of them it did not hold.
-        absent: why it was not tried; empty where it was.
+        side: the side's name.
+        name: the property, such as ``"alone as in a batch"``.
+        judged: the number of inputs on which it was tried.
+        broken: the number of inputs on which it does not hold.
+        absent: the reason why it was not tried; empty if it was.
     """
 
     side: str
@@ -64,51 +69,14 @@ class Invariant:
 
 
 @dataclass(frozen=True)
-class Flip:
-    """A row that the two sides label differently.
-
-    Attributes:
-        case: the number of the input.
-        row: which of its rows.
-        expected: the label that the reference gives.
-        actual: the label that the tested side gives.
-        margin: how far apart the reference's two best logits are, in float64.
-        limit: up to which margin rounding may decide.
-        text: the row's text; empty for an encoding.
-    """
-
-    case: int
-    row: int
-    expected: str
-    actual: str
-    margin: float
-    limit: float
-    text: str = ""
-
-    @property
-    def excused(self) -> bool:
-        """Whether rounding may have decided."""
-        return self.margin <= self.limit
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The probabilities of one row on both sides, in the order of the labels."""
-
-    expected: tuple[float, ...]
-    actual: tuple[float, ...]
-    flipped: bool = False
-
-
-@dataclass(frozen=True)
 class Token:
-    """One token of an input, and how far the sides are apart there.
+    """One token of an input, with its error.
 
     Attributes:
-        id: its number in the vocabulary.
-        token: its name there.
-        ratio: the largest error in its last hidden state, as a share of the limit; ``None`` where
-            the tested side shows no hidden states.
+        id: the token's number in the vocabulary.
+        token: the token's name in the vocabulary.
+        ratio: the largest error in its last hidden state, as a share of the limit; ``None`` if the
+            tested side shows no hidden states.
     """
 
     id: int
@@ -118,15 +86,15 @@ class Token:
 
 @dataclass(frozen=True)
 class Input:
-    """One input, judged.
+    """One input, compared.
 
     Attributes:
         case: the input.
-        ratios: by stage, the largest error as a share of what was allowed: 0 where the sides are
-            identical, above 1 where they part, infinite where no error can be measured.
-        answers: one for each row; none where there are no probabilities.
-        refused: why neither side takes the input; empty where they do.
-        tokens: row by row; only of the worst inputs.
+        ratios: the largest error by stage, as a share of the limit: 0 if the sides are identical,
+            above 1 if they differ, infinite if no error can be measured.
+        answers: the scores of each row; empty if there are none.
+        refused: the reason why neither side takes the input; empty if one of them does.
+        tokens: the tokens row by row; only for the worst inputs.
     """
 
     case: Case
@@ -138,13 +106,13 @@ class Input:
 
 @dataclass(frozen=True)
 class Layer:
-    """The largest error of a hidden state, over all inputs.
+    """The largest error of one hidden state, over all inputs.
 
     Attributes:
         name: ``"embeddings"``, ``"layer 1"`` and so on.
-        expected: the reference's, against float64.
-        actual: the tested side's, against float64.
-        limit: the least that was allowed in any input.
+        expected: the reference's error against float64.
+        actual: the tested side's error against float64.
+        limit: the smallest limit of any input.
     """
 
     name: str
@@ -155,12 +123,12 @@ class Layer:
 
 @dataclass(frozen=True)
 class Change:
-    """A fact that is not as it was when a ledger was recorded.
+    """A fact that has changed since a ledger was recorded.
 
     Attributes:
-        what: such as ``"torch"``, for its version, or ``"config.json"``, for its hash.
-        old: what it was; empty where it was not there.
-        new: what it is; empty where it is not there.
+        what: the fact, such as ``"torch"`` for its version, or ``"config.json"`` for its hash.
+        old: the recorded value; empty if there was none.
+        new: the present value; empty if there is none.
     """
 
     what: str
@@ -176,13 +144,13 @@ class Failure:
     """A difference, on the smallest input that shows it.
 
     Attributes:
-        stage: one of :data:`STAGES`, or the name of an invariant.
-        side: whose; both names for a difference between them.
-        case: the smallest input that was found to fail.
-        found_in: the input that failed first.
-        explanation: the element, both its values, the limit.
-        file: where the case was written to, to be replayed.
-        command: what replays it.
+        stage: the name of a stage or of an invariant.
+        side: the side's name; both names for a difference between them.
+        case: the smallest failing input.
+        found_in: the first failing input.
+        explanation: the element, both its values, and the limit.
+        file: the file that holds the case; ``None`` if none was written.
+        command: the command that replays the file; empty if there is none.
     """
 
     stage: str
@@ -196,26 +164,26 @@ class Failure:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Whether two sides are equal, and all that the answer rests on.
+    """Whether two sides are equal, with all the evidence.
 
     Attributes:
-        checkpoint: what was checked.
-        reference: the side that is held to be right, such as ``"torch"``.
-        against: the side that is tested, such as ``"tensorflow"``, a folder or an address.
+        checkpoint: the checkpoint's name.
+        reference: the side that is taken to be right, such as ``"torch"``.
+        against: the tested side, such as ``"tensorflow"``, a folder or an address.
         precision: the dtype of the parameters on both sides.
-        tolerance: how large an error may be, in words.
-        seed: of the inputs that were drawn.
-        labels: in the order of the probabilities.
-        stages: one for each of :data:`STAGES`.
-        invariants: what each side must keep to by itself.
+        tolerance: the largest allowed error, in words.
+        seed: the random seed of the drawn inputs.
+        labels: the labels in the order of the scores.
+        stages: one result for each stage.
+        invariants: one result for each invariant of each side.
         layers: the errors layer by layer, the embeddings first.
-        inputs: all inputs, in the order in which they were judged.
-        flips: the rows that were labelled differently, excused or not.
+        inputs: all inputs, in the order in which they were compared.
+        flips: the rows that the two sides label differently, excused or not.
         failures: the differences, each on its smallest input.
-        changes: what is not as it was when the ledger was recorded; none without a ledger.
-        versions: of the packages, of Python and of the platform.
-        date: when the check began, as ISO 8601 has it, in UTC.
-        seconds: how long the check took.
+        changes: the facts that have changed since the ledger was recorded; empty without a ledger.
+        versions: the versions of the packages, of Python and of the platform.
+        date: the start of the check in ISO 8601, in UTC.
+        seconds: the duration of the check.
     """
 
     checkpoint: str
@@ -238,16 +206,16 @@ class CheckResult:
 
     @property
     def equal(self) -> bool:
-        """Whether nothing differs."""
+        """Whether there is no difference."""
         return not self.failures
 
     @property
     def refused(self) -> int:
-        """How many inputs neither side takes."""
-        return sum(bool(one.refused) for one in self.inputs)
+        """The number of inputs that neither side takes."""
+        return sum(bool(input_.refused) for input_ in self.inputs)
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON has it; a number that is not finite becomes a text."""
+        """The result as a JSON object; a number that is not finite becomes a string."""
         return {"schema": SCHEMA, "equal": self.equal, **plain(self)}
 
     def __str__(self) -> str:
@@ -259,17 +227,17 @@ class CheckResult:
         if self.refused:
             lines.append(f"  refused by both sides: {self.refused} inputs")
         for stage in self.stages:
-            said = stage.absent or (
+            summary = stage.absent or (
                 f"{stage.different} of {stage.judged} differ; largest error {stage.error:.3g},"
                 f" {stage.ratio:.2g} of the limit; the reference's own {stage.own_error:.3g}"
             )
-            lines.append(f"  {stage.name}: {said}")
+            lines.append(f"  {stage.name}: {summary}")
         excused = sum(flip.excused for flip in self.flips)
         lines.append(f"  label flips: {len(self.flips)}, {excused} of them within the tolerance")
-        for one in self.invariants:
-            said = one.absent or f"broken in {one.broken} of {one.judged}"
-            lines.append(f"  {one.name} ({one.side}): {said}")
-        lines += [f"  since the ledger was recorded: {one}" for one in self.changes]
+        for invariant in self.invariants:
+            summary = invariant.absent or f"broken in {invariant.broken} of {invariant.judged}"
+            lines.append(f"  {invariant.name} ({invariant.side}): {summary}")
+        lines += [f"  since the ledger was recorded: {change}" for change in self.changes]
         for failure in self.failures:
             lines.append(f"  {failure.stage} ({failure.side}): {failure.explanation}")
             lines.append(f"    smallest input: {failure.case}")
@@ -279,17 +247,15 @@ class CheckResult:
 
 
 def plain(value: Any) -> Any:
-    """The value in lists, dictionaries, numbers and texts; what is not finite becomes a text."""
+    """The value in lists, dictionaries, strings and finite numbers, ready for JSON."""
     if isinstance(value, Case):
         return value.facts()
     if is_dataclass(value):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
+    return json_number(value) if isinstance(value, float) else value

@@ -1,27 +1,30 @@
-"""The smallest input that still fails: fewer rows, fewer characters or tokens, plainer ones."""
+"""The smallest failing input: fewer rows, fewer characters or tokens, and plainer ones."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diglot.equality.cases import Case
-from diglot.types import Encoding
 
-# How long a failure may be made smaller, in seconds; whatever has been reached then counts.
+if TYPE_CHECKING:
+    from diglot.types import Encoding
+
+# The most seconds for one failure; after that the smallest input so far counts.
 _PATIENCE = 60.0
 
 
 def smallest(case: Case, fails: Callable[[Case], bool], *, patience: float = _PATIENCE) -> Case:
-    """Leave out of a case whatever it fails without.
+    """Remove all parts of a failing case that the failure does not need.
 
     Args:
-        case: one that fails.
-        fails: whether another does, in the same way.
-        patience: when to stop, in seconds.
+        case: a failing case.
+        fails: whether another case fails in the same way.
+        patience: the most seconds.
     """
     end = time.monotonic() + patience
     smaller: Case | None = case
@@ -37,7 +40,7 @@ def smallest(case: Case, fails: Callable[[Case], bool], *, patience: float = _PA
 
 
 def _smaller(case: Case) -> Iterator[Case]:
-    """Every case that is one step smaller, the largest steps first."""
+    """All cases that are one step smaller, the largest steps first."""
     if case.rows > 1:
         yield from (case.row(index) for index in range(case.rows))
         yield from (_without(case, index) for index in range(case.rows))
@@ -54,15 +57,16 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 
 def _without(case: Case, row: int) -> Case:
-    kept = [index for index in range(case.rows) if index != row]
+    rest = [index for index in range(case.rows) if index != row]
     if case.encoding is not None:
-        return replace(case, encoding={name: value[kept] for name, value in case.encoding.items()})
-    pairs = None if case.pairs is None else tuple(case.pairs[index] for index in kept)
-    return replace(case, texts=tuple(case.texts[index] for index in kept), pairs=pairs)
+        encoding = {name: values[rest] for name, values in case.encoding.items()}
+        return replace(case, encoding=encoding)
+    pairs = None if case.pairs is None else tuple(case.pairs[index] for index in rest)
+    return replace(case, texts=tuple(case.texts[index] for index in rest), pairs=pairs)
 
 
 def _parts(size: int) -> Iterator[slice]:
-    """What to leave out of a row of that size: halves, then quarters, and at last single places."""
+    """The parts to remove from a row of that size: halves, quarters, and last single places."""
     length = size // 2
     while length:
         yield from (slice(start, start + length) for start in range(0, size, length))
@@ -73,20 +77,22 @@ def _smaller_texts(text: str) -> Iterator[str]:
     yield from (text[: part.start] + text[part.stop :] for part in _parts(len(text)))
     if len(text) == 1:
         yield ""
-    # An "a" is as plain as a character can be; another that must stay is what matters.
+    # "a" is the plainest character, so any other that remains matters.
     yield from (
-        text[:index] + "a" + text[index + 1 :] for index, one in enumerate(text) if one != "a"
+        text[:index] + "a" + text[index + 1 :]
+        for index, character in enumerate(text)
+        if character != "a"
     )
 
 
 def _smaller_encodings(encoding: Encoding) -> Iterator[Encoding]:
     rows, tokens = encoding["input_ids"].shape
     for part in _parts(tokens):
-        kept = np.delete(np.arange(tokens), part)
-        yield {name: value[:, kept] for name, value in encoding.items()}
+        rest = np.delete(np.arange(tokens), part)
+        yield {name: values[:, rest] for name, values in encoding.items()}
     plain = {name: int(name != "token_type_ids") for name in encoding}
-    for name, value in encoding.items():
-        for row, token in np.argwhere(value != plain[name]) if rows * tokens <= 64 else ():
-            simpler = value.copy()
+    for name, values in encoding.items():
+        for row, token in np.argwhere(values != plain[name]) if rows * tokens <= 64 else ():
+            simpler = values.copy()
             simpler[row, token] = plain[name]
             yield {**encoding, name: simpler}

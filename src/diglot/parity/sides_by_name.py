@@ -1,4 +1,4 @@
-"""From what a caller names to a side: a backend, an export's folder, or a server's address."""
+"""Sides and ledgers by the names that a caller gives them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diglot import backends
+from diglot import backends, settings
 from diglot.endpoints import layout
 from diglot.endpoints.address import connect, is_address
 from diglot.endpoints.model import open_export, parts
-from diglot.equality.sides import ClassifierSide, EndpointSide, Side
+from diglot.equality.sides import ClassifierSide, EndpointSide
 from diglot.errors import LedgerError, UnknownBackendError
 
 if TYPE_CHECKING:
@@ -21,47 +21,47 @@ if TYPE_CHECKING:
     from diglot.types import Precision
 
 
-def is_ledger(named: str | os.PathLike[str]) -> bool:
-    """Whether it names a file, which can be nothing but a ledger."""
-    return Path(named).expanduser().is_file()
+def is_ledger(name: str | os.PathLike[str]) -> bool:
+    """Whether the name is that of a file, which can only be a ledger."""
+    return Path(name).expanduser().is_file()
 
 
-def ledger(named: str | os.PathLike[str], precision: Precision | None) -> Ledger:
-    """The ledger in a file.
+def ledger(name: str | os.PathLike[str], precision: Precision | None) -> Ledger:
+    """Read the ledger in a file.
 
     Args:
-        named: the file.
-        precision: the dtype of the parameters that is wanted; ``None`` for the ledger's.
+        name: the file.
+        precision: the wanted dtype of the parameters; ``None`` for the ledger's.
 
     Raises:
-        LedgerError: it cannot be read, or is of another precision.
+        LedgerError: the ledger cannot be read, or is of another precision.
     """
     from diglot.parity.ledger import read
 
-    found = read(Path(named).expanduser())
-    if precision not in (None, found.precision):
+    recorded = read(Path(name).expanduser())
+    if precision not in (None, recorded.precision):
         raise LedgerError(
-            f"{os.fspath(named)} was recorded in {found.precision}, and nothing else can be held"
-            f" against it; leave {precision} out, or record a ledger in it"
+            f"{os.fspath(name)} was recorded in {recorded.precision} and cannot be compared with"
+            f" {precision}; leave {precision} out, or record a ledger in it"
         )
-    return found
+    return recorded
 
 
-def since(
-    recorded: Ledger, found: Checkpoint, backend: str, tolerance: Tolerance
+def changes_since(
+    recorded: Ledger, checkpoint: Checkpoint, backend: str, tolerance: Tolerance
 ) -> tuple[Change, ...]:
-    """What is not as it was when a ledger was recorded.
+    """The facts that have changed since a ledger was recorded.
 
     Args:
         recorded: the ledger.
-        found: the checkpoint that is held against it.
-        backend: what runs the checkpoint.
-        tolerance: how large an error may be.
+        checkpoint: the checkpoint that is compared with it.
+        backend: the backend that runs the checkpoint.
+        tolerance: the largest allowed error.
     """
     from diglot.parity.ledger import changes, described
 
     now = described(
-        found,
+        checkpoint,
         backend=backend,
         precision=recorded.precision,
         rounding=recorded.rounding,
@@ -71,24 +71,31 @@ def since(
     return changes(recorded, now)
 
 
-def side(named: str | os.PathLike[str] | Side, found: Checkpoint, precision: Precision) -> Side:
-    """What is meant by ``against``.
+def side(
+    name: str | os.PathLike[str],
+    checkpoint: Checkpoint,
+    precision: Precision,
+    device: str | None = None,
+) -> ClassifierSide:
+    """Open a side by its name; the caller closes it.
 
     Args:
-        named: a backend's name, the folder of an export, a server's address, or a side.
-        found: the checkpoint that a backend is to load.
-        precision: the dtype of its parameters.
+        name: a backend's name, the folder of an export, or a server's address.
+        checkpoint: the checkpoint that a backend loads.
+        precision: the dtype of a backend's parameters.
+        device: the device of a backend; see :func:`diglot.settings.device_for`.
 
     Raises:
-        UnknownBackendError: nothing of that name is known.
-        DiglotError: it cannot be loaded or reached.
+        UnknownBackendError: nothing has that name.
+        DiglotError: the side cannot be loaded or reached.
     """
-    if not isinstance(named, str | os.PathLike):
-        return named
-    name = os.fspath(named)
+    name = os.fspath(name)
     if name in backends.names():
-        loaded: Any = backends.require(name).load(found, precision=precision, device=None)
-        return ClassifierSide.of(found, loaded)
+        kind = backends.require(name)
+        loaded: Any = kind.load(
+            checkpoint, precision=precision, device=settings.device_for(name, device)
+        )
+        return ClassifierSide.of(checkpoint, loaded)
     if layout.is_export(name):
         return EndpointSide(*open_export(name))
     if is_address(name):

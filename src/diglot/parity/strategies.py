@@ -1,7 +1,7 @@
-"""Hypothesis strategies for texts and encodings, with the awkward ones made likely.
+"""Hypothesis strategies for texts and encodings, with the difficult ones made likely.
 
-For tests of one's own: ``@given(texts=strategies.batches)``. Everything shrinks towards short texts
-of plain letters and towards encodings of one token.
+Example: ``@given(texts=strategies.batches)``. All values shrink towards short texts of plain
+letters and towards encodings of one token.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ _WORDS = (
     " สวัสดี 🙂 👩‍👩‍👧 ß İ ﬁnal co-operate e.g. $9.99 http://example.org/?q=1 [MASK] ##ing ... !!! ?"
 )
 
+_LONG = 600
+
 words = st.lists(st.sampled_from(_WORDS.split()), max_size=20).map(" ".join)
 """Realistic words, with the names of special tokens among them."""
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-"""All of Unicode but lone surrogates, which no encoding of text can carry."""
+"""Any Unicode text without lone surrogates, which no encoding of text can carry."""
 
-long_text = st.tuples(words, st.integers(100, 400)).map(lambda drawn: f"{drawn[0]} x " * drawn[1])
-"""Longer than any model takes."""
+long_text = words.map(lambda text: f"{text} x " * -(-_LONG // (len(text.split()) + 1)))
+"""Texts of 600 to 620 words: longer than a model of 512 tokens takes."""
 
 texts = st.one_of(words, any_text, st.just(""), st.just(" "), long_text)
 """One text of any of these kinds."""
@@ -37,16 +39,16 @@ texts = st.one_of(words, any_text, st.just(""), st.just(" "), long_text)
 batches = st.lists(texts, min_size=1, max_size=5)
 """One to five texts of mixed lengths."""
 
-# Of a pair that is cut, the tokenizers library makes every part of the one text with every part of
-# the other before it drops them: two very long texts would take gigabytes there.
+# To truncate a pair, the tokenizers library combines every overflowing part of one text with every
+# part of the other before it drops them: two very long texts would take gigabytes.
 partners = texts.map(lambda text: text[:128])
-"""A text that may stand beside any other in a pair."""
+"""A text that fits beside any other in a pair."""
 
 pairs = st.lists(st.tuples(texts, partners) | st.tuples(partners, texts), min_size=1, max_size=4)
-"""One to four texts, each with a second one."""
+"""One to four texts, each with a second text."""
 
 KINDS = ("full", "right", "left", "one", "none", "bits")
-"""How a row may be masked: not at all, padded on a side, to its first token, whole, or anyhow."""
+"""The kinds of mask of a row: no padding, padding on the right or left, one token, none, or any."""
 
 
 @st.composite
@@ -61,25 +63,25 @@ def encodings(
     tokens: int | None = None,
     kinds: Sequence[str] = KINDS,
 ) -> Encoding:
-    """Ids and mask drawn directly, each ``[rows, tokens]``.
+    """Ids and masks, each ``[rows, tokens]``, without a tokenizer.
 
-    Rows are full, padded on the right or on the left, one token long, or masked throughout; now
-    and then the mask is arbitrary bits, which no tokenizer makes and every model defines.
+    Some masks consist of arbitrary bits. No tokenizer makes such a mask, but every model defines
+    its effect.
 
     Args:
-        draw: Hypothesis passes it.
-        vocabulary: how many ids there are; each but the pad token's is drawn.
+        draw: passed by Hypothesis.
+        vocabulary: the number of ids; all of them except the pad token's are drawn.
         max_tokens: the most tokens in a row.
-        pad: the id of the pad token, with which masked positions are filled.
-        types: how many kinds of token there are, where ``token_type_ids`` are wanted.
-        rows: how many rows; one to four unless given.
-        tokens: how long they are; up to ``max_tokens`` unless given.
-        kinds: those of :data:`KINDS` that may be drawn.
+        pad: the id of the pad token, which fills masked positions.
+        types: the number of token types for ``token_type_ids``; 0 to leave them out.
+        rows: the number of rows; one to four unless given.
+        tokens: the length of the rows; up to ``max_tokens`` unless given.
+        kinds: the kinds of mask to draw, from :data:`KINDS`.
     """
     rows = rows or draw(st.integers(1, 4))
     tokens = tokens or draw(st.one_of(st.integers(1, max_tokens), st.sampled_from([1, max_tokens])))
-    some = st.integers(0, vocabulary - 1).filter(lambda one: one != pad)
-    ids = draw(hnp.arrays(np.int64, (rows, tokens), elements=some))
+    real_ids = st.integers(0, vocabulary - 1).filter(lambda number: number != pad)
+    ids = draw(hnp.arrays(np.int64, (rows, tokens), elements=real_ids))
     mask = np.ones_like(ids)
     for row in range(rows):
         kind = draw(st.sampled_from(kinds))

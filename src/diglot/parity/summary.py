@@ -1,4 +1,4 @@
-"""All inputs together: how each stage, each layer and each row came out."""
+"""The summary of all compared inputs: stages, layers, flips, and the inputs themselves."""
 
 from __future__ import annotations
 
@@ -6,100 +6,96 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from diglot.equality.compare import Compared
-from diglot.parity import result
+from diglot.equality.stages import ENCODING, HIDDEN_STATES, stage_names
 from diglot.parity.result import Flip, Input, Layer, Stage, Token
 from diglot.preprocessing import CheckpointEncoder
 
 if TYPE_CHECKING:
     from diglot.checkpoints import Checkpoint
+    from diglot.equality.compare import Compared
+    from diglot.heads import Head
 
-# How many of the worst inputs are shown token by token.
+# The number of the worst inputs that are shown token by token.
 _SHOWN = 10
 
 _ABSENT = {
-    result.ENCODING: "the tested side has no tokenizer of its own, or no text was given",
-    result.HIDDEN_STATES: "the tested side shows no hidden states",
-    result.LOGITS: "no input came so far",
-    result.PROBABILITIES: "no input came so far",
+    ENCODING: "the tested side has no tokenizer of its own, or no input is a text",
+    HIDDEN_STATES: "the tested side shows no hidden states",
 }
+_NOT_REACHED = "no input reached this stage"
 
 
-def stages(compared: Sequence[Compared]) -> tuple[Stage, ...]:
+def stages(compared: Sequence[Compared], head: Head) -> tuple[Stage, ...]:
     """Each stage over all inputs."""
-    return tuple(_stage(name, compared) for name in result.STAGES)
+    return tuple(_stage(name, compared) for name in stage_names(head))
 
 
 def _stage(name: str, compared: Sequence[Compared]) -> Stage:
-    judged = [one for one in compared if name in one.stages]
-    measured = [one for each in judged for one in each.stages[name]]
+    judged = [input_ for input_ in compared if name in input_.stages]
+    measurements = [one for input_ in judged for one in input_.stages[name]]
     return Stage(
         name,
         judged=len(judged),
-        different=sum(bool(one.differences(name)) for one in judged),
-        ratio=max((one.ratio for one in measured), default=0.0),
-        error=max((one.error for one in measured), default=0.0),
-        own_error=max((one.own_error for one in measured), default=0.0),
-        absent="" if judged else _ABSENT[name],
+        different=sum(bool(input_.differences(name)) for input_ in judged),
+        ratio=max((measurement.ratio for measurement in measurements), default=0.0),
+        error=max((measurement.error for measurement in measurements), default=0.0),
+        own_error=max((measurement.own_error for measurement in measurements), default=0.0),
+        absent="" if judged else _ABSENT.get(name, _NOT_REACHED),
     )
 
 
 def layers(compared: Sequence[Compared]) -> tuple[Layer, ...]:
     """Each hidden state over all inputs, the embeddings first."""
-    found: dict[str, Layer] = {}
-    for each in compared:
-        for one in each.stages.get(result.HIDDEN_STATES, ()):
-            _, _, index = one.name.partition("hidden state ")
-            if not index:  # some are missing, and no layer can be told from another
-                continue
-            name = "embeddings" if index == "0" else f"layer {index}"
-            known = found.get(name, Layer(name, 0.0, 0.0, float("inf")))
-            found[name] = Layer(
+    known: dict[int, Layer] = {}
+    for input_ in compared:
+        for index, measurement in enumerate(input_.layers):
+            name = f"layer {index}" if index else "embeddings"
+            layer = known.get(index, Layer(name, 0.0, 0.0, float("inf")))
+            known[index] = Layer(
                 name,
-                max(known.expected, one.own_error),
-                max(known.actual, one.error),
-                min(known.limit, one.limit),
+                max(layer.expected, measurement.own_error),
+                max(layer.actual, measurement.error),
+                min(layer.limit, measurement.limit),
             )
-    return tuple(found.values())
+    return tuple(known.values())
 
 
 def flips(compared: Sequence[Compared]) -> tuple[Flip, ...]:
-    """The rows that were labelled differently, with the numbers of their inputs."""
+    """The rows with different labels, with the indices of their inputs."""
     return tuple(
-        replace(flip, case=number, text=one.case.texts[flip.row] if one.case.texts else "")
-        for number, one in enumerate(compared)
-        for flip in one.flips
+        replace(flip, case=index, text=input_.case.texts[flip.row] if input_.case.texts else "")
+        for index, input_ in enumerate(compared)
+        for flip in input_.flips
     )
 
 
-def inputs(compared: Sequence[Compared], found: Checkpoint) -> tuple[Input, ...]:
-    """Each input; the worst of them token by token."""
-    ranked = sorted(range(len(compared)), key=lambda number: _worst(compared[number]), reverse=True)
+def inputs(compared: Sequence[Compared], checkpoint: Checkpoint) -> tuple[Input, ...]:
+    """All inputs, the worst of them token by token."""
+    ranked = sorted(range(len(compared)), key=lambda index: _worst(compared[index]), reverse=True)
     shown = set(ranked[:_SHOWN])
     return tuple(
         Input(
-            one.case,
-            {stage: one.ratio(stage) for stage in one.stages},
-            one.answers,
-            one.refused,
-            _tokens(one, found) if number in shown else (),
+            input_.case,
+            {stage: input_.ratio(stage) for stage in input_.stages},
+            input_.answers,
+            input_.refused,
+            _tokens(input_, checkpoint) if index in shown else (),
         )
-        for number, one in enumerate(compared)
+        for index, input_ in enumerate(compared)
     )
 
 
-def _worst(one: Compared) -> float:
-    return max(map(one.ratio, one.stages), default=0.0)
+def _worst(input_: Compared) -> float:
+    return max(map(input_.ratio, input_.stages), default=0.0)
 
 
-def _tokens(one: Compared, found: Checkpoint) -> tuple[tuple[Token, ...], ...]:
-    """The tokens of an input, each with its own error in the last layer."""
-    if one.encoding is None:
+def _tokens(input_: Compared, checkpoint: Checkpoint) -> tuple[tuple[Token, ...], ...]:
+    """The tokens of an input, each with its own error in the last hidden state."""
+    if input_.encoding is None:
         return ()
-    ids = one.encoding["input_ids"]
-    hidden = one.stages.get(result.HIDDEN_STATES, ())
-    errors = one.token_errors
-    limit = hidden[-1].limit if hidden else 0.0
+    ids = input_.encoding["input_ids"]
+    errors = input_.token_errors
+    limit = input_.layers[-1].limit if input_.layers else 0.0
     return tuple(
         tuple(
             Token(
@@ -109,5 +105,5 @@ def _tokens(one: Compared, found: Checkpoint) -> tuple[tuple[Token, ...], ...]:
             )
             for place, name in enumerate(names)
         )
-        for row, names in enumerate(CheckpointEncoder(found).tokens(ids))
+        for row, names in enumerate(CheckpointEncoder(checkpoint).tokens(ids))
     )

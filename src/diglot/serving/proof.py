@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diglot.equality.cases import Case
+from diglot.equality.cases import ENCODINGS, PAIRS, TEXTS, Case
 from diglot.equality.compare import Compared, compare
 from diglot.equality.judge import Rule
-from diglot.equality.reference import Expected, Live
-from diglot.equality.sides import ENCODINGS, LABELS, Run, Stages
+from diglot.equality.reference import Expected, ModelReference
+from diglot.equality.stages import Stages
 from diglot.equality.tolerance import BUDGET, Difference, Tolerance
 from diglot.errors import BackendError
 from diglot.inputs import Text
@@ -160,7 +160,7 @@ def _shortened(text: Text, checkpoint: Checkpoint) -> Text:
 
 
 class Route:
-    """One way through the signatures of a version; satisfies :class:`diglot.equality.sides.Side`.
+    """One way through the signatures of a version; satisfies :class:`diglot.equality.sides.Steps`.
 
     Attributes:
         name: the signatures that it takes.
@@ -182,9 +182,7 @@ class Route:
         """
         self.name = f"{run}, {answer}" if answer else run
         self.labels = task.labels
-        self.forms = frozenset(
-            {ENCODINGS, *([] if not answer else ["pairs" if pairs else "texts"])}
-        )
+        self.forms = frozenset({ENCODINGS, *([] if not answer else [PAIRS if pairs else TEXTS])})
         self._endpoint = endpoint
         self._task = task
         self._stages = tuple(stage.name for stage in task.head.stages)
@@ -225,14 +223,9 @@ class Route:
         # Classify gives scores only; the judge also wants the logits that belong to them.
         return self._shown({**outputs, self._scores: scores}, classes[0][scores.argmax(-1)])
 
-    def ways(self) -> Mapping[str, Run]:
-        """An empty dictionary: a route has no other way to run."""
-        return {}
-
     def _shown(self, outputs: Mapping[str, Array], labels: Array | None = None) -> Stages:
         """The arrays that the judge compares, and the labels that the version chose itself."""
-        stages = {name: outputs[name] for name in self._stages}
-        return stages if labels is None else {**stages, LABELS: labels}
+        return Stages((), {name: outputs[name] for name in self._stages}, labels)
 
     def _ask(
         self, signature: str, inputs: Mapping[str, Any], names: Sequence[str]
@@ -258,16 +251,16 @@ class _Reference:
 
     def __init__(self, source: Source) -> None:
         checkpoint = source.checkpoint
-        self._live = Live(checkpoint, "torch", model=source.model)
+        self._reference = ModelReference(checkpoint, "torch", model=source.model)
         self._encoder = CheckpointEncoder(checkpoint)
         self._options = self._encoder.options({"padding_side": "right"})
-        self.name, self.labels = self._live.name, self._live.labels
-        self.forms, self.rounding = self._live.forms, self._live.rounding
+        self.name, self.labels = self._reference.name, self._reference.labels
+        self.forms, self.rounding = self._reference.forms, self._reference.rounding
 
     def expected(self, case: Case) -> Expected:
         """The expected stages of a case."""
         encoding = self._encoder.arrays(self._encoder.encode(case.read(), self._options))
-        return self._live.expected(Case(case.origin, encoding=encoding))
+        return self._reference.expected(Case(case.origin, encoding=encoding))
 
 
 def _columns(texts: Sequence[Text]) -> dict[str, list[str]]:

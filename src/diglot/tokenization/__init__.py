@@ -1,13 +1,13 @@
-"""``tokenizer.json`` compiled to a TensorFlow graph.
+"""Compiles ``tokenizer.json`` to a TensorFlow graph.
 
-Everything is read from the file, section by section; nothing goes by the name of a class. Each
-component is exactly that of the ``tokenizers`` library, or it is refused by name. That library is
-needed to compile, and never to run.
+The file alone determines the graph, section by section; the class of the tokenizer does not matter.
+Each component is either exactly the component of the ``tokenizers`` library, or refused by name.
+The library is needed to compile a tokenizer, and never to run it.
 """
 
 from diglot.errors import TokenizationError, TokenizerNotSupportedError
-from diglot.tokenization.compilation import compile_tokenizer
-from diglot.tokenization.graph import Encoding, GraphTokenizer
+from diglot.tokenization.compiler import compile_tokenizer
+from diglot.tokenization.graph_tokenizer import Encoding, GraphTokenizer
 
 __all__ = [
     "Encoding",

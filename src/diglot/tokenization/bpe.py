@@ -1,4 +1,4 @@
-"""The BPE model, as byte-level tokenizers and SentencePiece's converted ones have it."""
+"""The BPE model of byte-level tokenizers and of tokenizers converted from SentencePiece."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ import numpy as np
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization import characters
-from diglot.tokenization.contracts import Spec
-from diglot.tokenization.dispatch import REMEDY
-from diglot.tokenization.long_words import LongWordMerger, pick
-from diglot.tokenization.merging import Merge, Merger
+from diglot.tokenization import characters, ragged
+from diglot.tokenization.bpe_long_words import LongWordMerger
+from diglot.tokenization.bpe_merges import Merge, Merger
+from diglot.tokenization.components import REMEDY, Model, Spec
 
 _MISSING: Final = -1
 
 
-class Bpe(tf.Module):  # type: ignore[misc]
-    """Splits words into characters, and merges these by rank."""
-
-    operators = ()
+class Bpe(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Splits words into characters and merges these by rank."""
 
     def __init__(
         self,
@@ -33,15 +30,15 @@ class Bpe(tf.Module):  # type: ignore[misc]
         fuse_unknown: bool = False,
         byte_ids: list[int] | None = None,
     ) -> None:
-        """Build it.
+        """Build the model.
 
         Args:
-            vocabulary: from pieces to ids.
+            vocabulary: the id of each piece.
             merges: in the order of their ranks.
-            whole: the words that are one piece, which need no merging.
-            unknown: the id of a character that is not in the vocabulary; None drops it.
-            fuse_unknown: one id for all unknown characters in a row.
-            byte_ids: ids of the bytes that an unknown character is written in, 256.
+            whole: the ids of the words that are one piece and need no merging.
+            unknown: the id of a character that is not in the vocabulary; None drops the character.
+            fuse_unknown: use one id for several unknown characters in a row.
+            byte_ids: the ids of the 256 bytes, if unknown characters are written as bytes.
         """
         super().__init__()
         self._unknown = unknown
@@ -54,80 +51,79 @@ class Bpe(tf.Module):  # type: ignore[misc]
         self._merger = LongWordMerger(Merger(merges, max(vocabulary.values(), default=0) + 1))
         with tf.init_scope():
             self._bytes = None if byte_ids is None else tf.constant(byte_ids, tf.int32)
-            # No word is empty, and a table must have an entry.
+            # A table needs at least one entry. No word is empty.
             keys, values = ["", *whole], [_MISSING, *whole.values()]
             self._whole = tf.lookup.StaticHashTable(
                 tf.lookup.KeyValueTensorInitializer(keys, values, tf.string, tf.int32), _MISSING
             )
 
     def __call__(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """Turn words into ids: ``[n]``, string, to ``[n, pieces]``, int32."""
+        """Turn each word into ids: ``[n]``, string, to ``[n, pieces]``, int32."""
         words, index = tf.unique(words, tf.int64)
         whole = self._whole.lookup(words)
         known = whole != _MISSING
         merged = self._merge(tf.boolean_mask(words, ~known))
-        whole = tf.boolean_mask(whole, known)[:, None]
-        return tf.gather(pick(known, tf.RaggedTensor.from_tensor(whole), merged), index)
+        whole = tf.RaggedTensor.from_tensor(tf.boolean_mask(whole, known)[:, None])
+        return tf.gather(ragged.interleave(known, whole, merged), index)
 
     def _merge(self, words: tf.Tensor) -> tf.RaggedTensor:
-        """The ids of words that are not one piece."""
+        """Return the ids of words that are not one piece."""
         code_points = characters.decode(words)
-        rows = characters.row_ids(code_points.row_splits)
+        rows = ragged.row_ids(code_points.row_splits)
         ids = self._initial(code_points.values)
         if self._bytes is not None:
-            ids, rows = self._fall_back(code_points.values, ids, rows)
+            ids, rows = self._with_bytes(code_points.values, ids, rows)
+        missing = ids == _MISSING
         if self._unknown is None:
-            kept = ids != _MISSING
+            keep = ~missing
         else:
-            kept = tf.ones_like(ids, tf.bool)
+            keep = tf.ones_like(missing)
             if self._fuse_unknown:
-                missing = ids == _MISSING
-                again = missing[1:] & missing[:-1] & (rows[1:] == rows[:-1])
-                kept = ~tf.concat([tf.zeros_like(missing[:1]), again], 0)
-            ids = tf.where(ids == _MISSING, self._unknown, ids)
+                same_word = rows == ragged.previous(rows, -1)
+                keep = ~(missing & ragged.previous(missing, False) & same_word)
+            ids = tf.where(missing, self._unknown, ids)
         symbols = tf.RaggedTensor.from_value_rowids(
-            tf.boolean_mask(ids, kept),
-            tf.boolean_mask(rows, kept),
+            tf.boolean_mask(ids, keep),
+            tf.boolean_mask(rows, keep),
             nrows=code_points.nrows(),
             validate=False,
         )
         return tf.cast(self._merger(tf.cast(symbols, tf.int64)), tf.int32)
 
-    def _fall_back(
+    def _with_bytes(
         self, code_points: tf.Tensor, ids: tf.Tensor, rows: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Write the characters that have no id in bytes.
+        """Write the characters without an id as bytes.
 
         Args:
             code_points: ``[chars]``, int32.
             ids: ``[chars]``, int32.
-            rows: ``[chars]``, int64: the word of each.
+            rows: ``[chars]``, int64: the word of each character.
 
         Returns:
-            The last two with an entry for each byte of such a character.
+            The ids and rows, with one entry for each byte of such a character.
         """
         missing = ids == _MISSING
         text = characters.encode(tf.boolean_mask(code_points, missing)[:, None])
         values = tf.io.decode_raw(tf.strings.reduce_join(text), tf.uint8)
-        fallen = tf.gather(self._bytes, tf.cast(values, tf.int32))
+        byte_ids = tf.gather(self._bytes, tf.cast(values, tf.int32))
         lengths = tf.tensor_scatter_nd_update(
             tf.ones_like(ids), tf.where(missing), tf.strings.length(text)
         )
-        repeated = characters.repeat(missing, lengths)
         ids = tf.tensor_scatter_nd_update(
-            characters.repeat(ids, lengths), tf.where(repeated), fallen
+            ragged.repeat(ids, lengths), tf.where(ragged.repeat(missing, lengths)), byte_ids
         )
-        return ids, characters.repeat(rows, lengths)
+        return ids, ragged.repeat(rows, lengths)
 
 
-def build(spec: Spec) -> Bpe:
-    """Build the model of a ``tokenizer.json``.
+def build_bpe(spec: Spec) -> Model:
+    """Build ``BPE``.
 
     Raises:
-        TokenizerNotSupportedError: an option is set that is not known here.
+        TokenizerNotSupportedError: an option is not supported.
     """
     vocabulary: dict[str, int] = spec["vocab"]
-    _refuse_others(spec)
+    _check_options(spec)
     unknown = spec.get("unk_token")
     merges = _merges(spec["merges"], vocabulary)
     whole = vocabulary if spec.get("ignore_merges", False) else _whole(spec, vocabulary)
@@ -141,32 +137,32 @@ def build(spec: Spec) -> Bpe:
     )
 
 
-def _refuse_others(spec: Spec) -> None:
-    def refuse(option: str, reason: str) -> TokenizerNotSupportedError:
+def _check_options(spec: Spec) -> None:
+    def refusal(option: str, reason: str) -> TokenizerNotSupportedError:
         return TokenizerNotSupportedError(f"model BPE with {option}", reason, REMEDY)
 
     for option in ("continuing_subword_prefix", "end_of_word_suffix"):
         if spec.get(option):
-            raise refuse(f"{option} {spec[option]!r}", "only BPE without is known")
+            raise refusal(f"{option} {spec[option]!r}", "only BPE without this option is supported")
     if spec.get("dropout"):
-        raise refuse(f"dropout {spec['dropout']}", "it tokenizes at random")
+        raise refusal(f"dropout {spec['dropout']}", "it tokenizes at random")
     vocabulary = spec["vocab"]
     unknown = spec.get("unk_token")
     if unknown is not None and unknown not in vocabulary:
-        raise refuse(f"unk_token {unknown!r}", "it is not in the vocabulary")
+        raise refusal(f"unk_token {unknown!r}", "it is not in the vocabulary")
     if "" in vocabulary:
-        raise refuse("an empty piece", "no text has it")
+        raise refusal("an empty piece", "no text contains it")
     if len(set(vocabulary.values())) != len(vocabulary):
-        raise refuse("several pieces of the same id", "it is not known which is meant")
+        raise refusal("several pieces with the same id", "the piece of the id is ambiguous")
 
 
-def _merges(listed: list[Any], vocabulary: dict[str, int]) -> list[Merge]:
-    """Both spellings, ``["a b"]`` and ``[["a", "b"]]``; of a pair listed twice the later counts."""
+def _merges(entries: list[Any], vocabulary: dict[str, int]) -> list[Merge]:
+    """Read both formats, ``["a b"]`` and ``[["a", "b"]]``. The last of equal entries counts."""
     ranks: dict[tuple[str, str], int] = {}
-    for rank, one in enumerate(
-        one for one in listed if not (isinstance(one, str) and one.startswith("#version"))
-    ):
-        left, right = one.split(" ") if isinstance(one, str) else one
+    for rank, entry in enumerate(entries):
+        if isinstance(entry, str) and entry.startswith("#version"):
+            continue
+        left, right = entry.split(" ") if isinstance(entry, str) else entry
         ranks[left, right] = rank
     return [
         Merge(vocabulary[left], vocabulary[right], vocabulary[left + right])
@@ -175,24 +171,23 @@ def _merges(listed: list[Any], vocabulary: dict[str, int]) -> list[Merge]:
 
 
 def _whole(spec: Spec, vocabulary: dict[str, int]) -> dict[str, int]:
-    """The words that the library itself turns into the one piece that they are."""
+    """Return the pieces that the library, given the piece as a word, leaves in one piece."""
     from tokenizers import Tokenizer
 
     model = Tokenizer.from_str(json.dumps({"model": spec})).model
-    found = {}
-    for piece, number in vocabulary.items():
-        tokens = model.tokenize(piece)
-        if [token.id for token in tokens] == [number]:
-            found[piece] = number
-    return found
+    return {
+        piece: number
+        for piece, number in vocabulary.items()
+        if [token.id for token in model.tokenize(piece)] == [number]
+    }
 
 
 def _byte_ids(vocabulary: dict[str, int]) -> list[int] | None:
-    """The ids of ``<0x00>`` to ``<0xFF>``; None where there are none, so nothing is written so."""
+    """Return the ids of ``<0x00>`` to ``<0xFF>``, or None if the vocabulary has none of them."""
     pieces = [f"<0x{value:02X}>" for value in range(256)]
-    found = [vocabulary[piece] for piece in pieces if piece in vocabulary]
-    if found and len(found) < len(pieces):
+    ids = [vocabulary[piece] for piece in pieces if piece in vocabulary]
+    if ids and len(ids) < len(pieces):
         raise TokenizerNotSupportedError(
             "model BPE with byte_fallback", "only some bytes are in the vocabulary", REMEDY
         )
-    return found or None
+    return ids or None

@@ -1,14 +1,15 @@
-"""Code points: to and from strings, and tables over them.
+"""Code points: conversion from and to strings, and tables over all code points.
 
-What a code point is (a letter, white space, a capital) differs between versions of Unicode, and the
-``tokenizers`` library carries several at once. So no table here is written down or computed from
-Python's own Unicode: at compile time the library is asked what it does to each scalar value.
+The properties of a code point (letter, white space, capital) differ between versions of Unicode,
+and the ``tokenizers`` library contains several versions at once. Therefore no table is written down
+here or computed from Python's own Unicode data: at compile time, the library shows what it does to
+each scalar value.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -17,202 +18,210 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from diglot.tokenization import ragged
+
 CODE_POINTS = 0x110000
-"""The size of a table with an entry for every code point."""
+"""The number of entries of a table over all code points."""
 
 _BLOCK = 256
 
-# A starter that composes with nothing, which no normalizer here changes or drops.
+# A starter that composes with nothing and that no normalizer changes or drops.
 _SEPARATOR = "~"
+
+# The entry of a replacement table that keeps the character.
+_SAME = -1
 
 
 def blocks() -> Iterator[list[str]]:
-    """All characters that a string may hold, which surrogates are not, a block at a time.
+    """Yield all characters that a string can contain, in blocks. Surrogates are not among them.
 
-    The separator is alone in its block, so that the others can be put between separators.
+    The separator ``~`` has a block of its own, so that all other blocks can be joined with it.
     """
     yield [_SEPARATOR]
     for start in range(0, CODE_POINTS, _BLOCK):
         if not 0xD800 <= start < 0xE000:
             block = map(chr, range(start, start + _BLOCK))
-            yield [one for one in block if one != _SEPARATOR]
+            yield [character for character in block if character != _SEPARATOR]
 
 
 def decode(texts: tf.Tensor) -> tf.RaggedTensor:
-    """Code points of valid UTF-8: ``[n]``, string, to ``[n, chars]``, int32."""
+    """Decode valid UTF-8: ``[n]``, string, to code points ``[n, chars]``, int32."""
     return tf.strings.unicode_decode(texts, "UTF-8", errors="strict")
 
 
 def encode(code_points: tf.RaggedTensor) -> tf.Tensor:
-    """Strings of code points: ``[n, chars]``, int32, to ``[n]``, string."""
+    """Encode code points in UTF-8: ``[n, chars]``, int32, to ``[n]``, string."""
     return tf.strings.unicode_encode(code_points, "UTF-8", errors="strict")
 
 
-def row_ids(row_splits: tf.Tensor) -> tf.Tensor:
-    """Which row each value is in: ``[n + 1]``, int64, to ``[total]``, int64.
-
-    TensorFlow's own (``value_rowids``, ``tf.repeat``) take memory for as many values in each row as
-    the longest has, which is terabytes for one long text among short words.
-    """
-    size = row_splits[-1]
-    # An empty row starts where the next one does, or behind the end.
-    starts = tf.math.unsorted_segment_sum(tf.ones_like(row_splits[:-1]), row_splits[:-1], size + 1)
-    return tf.cumsum(starts)[:-1] - 1
-
-
-def repeat(values: tf.Tensor, counts: tf.Tensor) -> tf.Tensor:
-    """Each value as often as its count says: ``[n]`` and ``[n]``, to ``[total]``."""
-    splits = tf.concat([[0], tf.cumsum(tf.cast(counts, tf.int64))], 0)
-    return tf.gather(values, row_ids(splits))
-
-
-def row_starts(ragged: tf.RaggedTensor) -> tf.Tensor:
-    """Where each row's first value stands among all values: ``[total]``, bool."""
-    starts = ragged.row_starts()
-    size = tf.size(ragged.values, tf.int64)
-    return tf.math.unsorted_segment_sum(tf.ones_like(starts), starts, size + 1)[:-1] > 0
+def utf8_lengths(code_points: tf.Tensor) -> tf.Tensor:
+    """Return the number of UTF-8 bytes of each character, 1 to 4: ``[chars]``, int32."""
+    bounds = np.array([0x80, 0x800, 0x10000], np.int32)
+    return 1 + tf.reduce_sum(tf.cast(code_points[:, None] >= bounds, tf.int32), 1)
 
 
 def mask(code_points: Iterable[int]) -> NDArray[np.bool_]:
-    """A set of code points as ``[0x110000]``, bool."""
-    found = np.zeros(CODE_POINTS, np.bool_)
-    found[list(code_points)] = True
-    return found
+    """Return a set of code points as a table: ``[0x110000]``, bool."""
+    table = np.zeros(CODE_POINTS, np.bool_)
+    table[list(code_points)] = True
+    return table
 
 
-def select(code_points: tf.RaggedTensor, kept: tf.Tensor) -> tf.RaggedTensor:
-    """Drop what is not kept (``[total]``, bool) from ``[n, chars]``."""
-    counted = tf.concat([[0], tf.cumsum(tf.cast(kept, tf.int64))], 0)
-    return tf.RaggedTensor.from_row_splits(
-        tf.boolean_mask(code_points.values, kept),
-        tf.gather(counted, code_points.row_splits),
-        validate=False,
-    )
-
-
-def slices(values: tf.Tensor, begins: tf.Tensor, ends: tf.Tensor) -> tf.RaggedTensor:
-    """Cut out ``values[begin:end]`` for each of ``[n]``, int64: ``[total]`` to ``[n, chars]``."""
-    splits = tf.concat([[0], tf.cumsum(tf.maximum(ends - begins, 0))], 0)
-    index = tf.gather(begins - splits[:-1], row_ids(splits)) + tf.range(splits[-1])
-    return tf.RaggedTensor.from_row_splits(tf.gather(values, index), splits, validate=False)
-
-
-def cut(code_points: tf.RaggedTensor, kept: tf.Tensor, starts: tf.Tensor) -> tf.RaggedTensor:
+def cut(code_points: tf.RaggedTensor, keep: tf.Tensor, starts: tf.Tensor) -> tf.RaggedTensor:
     """Cut texts into words.
 
     Args:
         code_points: ``[n, chars]``, int32.
-        kept: ``[total chars]``, bool; what is not kept is dropped, and parts what is around it.
-        starts: ``[total chars]``, bool; a kept character here begins a new word, as does the first
-            of a text.
+        keep: ``[total chars]``, bool. The other characters are dropped and separate words.
+        starts: ``[total chars]``, bool. A kept character that is marked here begins a word; so does
+            the first character of a text.
 
     Returns:
         ``[n, words]``, string, without empty words.
     """
-    before = tf.concat([[False], kept[:-1]], 0)[: tf.size(kept)]
-    begins = kept & (starts | ~before | row_starts(code_points))
-    word_starts = tf.where(tf.boolean_mask(begins, kept))[:, 0]
+    begins = keep & (starts | ~ragged.previous(keep, False) | ragged.row_starts(code_points))
+    word_starts = tf.where(tf.boolean_mask(begins, keep))[:, 0]
     words = tf.RaggedTensor.from_row_starts(
-        tf.boolean_mask(code_points.values, kept), word_starts, validate=False
+        tf.boolean_mask(code_points.values, keep), word_starts, validate=False
     )
-    counted = tf.concat([[0], tf.cumsum(tf.cast(begins, tf.int64))], 0)
     return tf.RaggedTensor.from_row_splits(
-        encode(words), tf.gather(counted, code_points.row_splits), validate=False
+        encode(words),
+        tf.gather(ragged.row_splits(begins), code_points.row_splits),
+        validate=False,
     )
 
 
 class CodePointTable(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A number for every code point, in two stages: blocks of 256, of which most are the same."""
+    """One number for each code point.
+
+    The table has two levels: an index of blocks of 256 entries, and the distinct blocks. Most
+    blocks of a table over Unicode are equal.
+    """
 
     def __init__(self, values: NDArray[np.generic]) -> None:
-        """Store one value for each of ``CODE_POINTS``: ``[0x110000]``, bool or integer."""
+        """Store the values: ``[0x110000]``, bool or integer."""
         super().__init__()
-        seen: dict[bytes, int] = {}
+        numbers: dict[bytes, int] = {}
         rows = values.reshape(-1, _BLOCK)
-        index = [seen.setdefault(row.tobytes(), len(seen)) for row in rows]
+        index = [numbers.setdefault(row.tobytes(), len(numbers)) for row in rows]
         _, firsts = np.unique(index, return_index=True)
         with tf.init_scope():
             self._blocks = tf.constant(np.multiply(index, _BLOCK), tf.int32)
             self._values = tf.constant(rows[firsts].reshape(-1))
 
     def __call__(self, code_points: tf.Tensor) -> tf.Tensor:
-        """The value of each code point, in the shape of ``code_points`` (int32)."""
+        """Look up each code point: int32 of any shape, to values of the same shape."""
         block = tf.gather(self._blocks, code_points // _BLOCK)
         return tf.gather(self._values, block + code_points % _BLOCK)
 
 
-class ReplacementTable(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A string for every code point, itself where none is given; it may be empty."""
+class ReplacementStrings(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Numbered strings that replace characters. Number 0 keeps the character."""
 
-    def __init__(self, replacements: Mapping[int, str]) -> None:
-        """Store what each code point becomes; those left out stay."""
+    def __init__(self, strings: Iterable[str]) -> None:
+        """Store the strings, numbered from 1. A string may be empty."""
         super().__init__()
-        # Entry 0 stands for "itself", which -1 marks.
-        entries: dict[str, int] = {}
-        index = np.zeros(CODE_POINTS, np.int32)
-        for code_point, replacement in replacements.items():
-            if replacement != chr(code_point):
-                index[code_point] = entries.setdefault(replacement, len(entries) + 1)
-        self._index = CodePointTable(index)
-        sequences = [[-1], *([ord(one) for one in entry] for entry in entries)]
+        sequences = [[_SAME], *(list(map(ord, string)) for string in strings)]
         with tf.init_scope():
-            self._values = tf.constant([one for row in sequences for one in row], tf.int32)
+            self._values = tf.constant(
+                [code_point for sequence in sequences for code_point in sequence], tf.int32
+            )
             self._splits = tf.constant(np.cumsum([0, *map(len, sequences)]), tf.int64)
 
-    def __call__(self, code_points: tf.RaggedTensor) -> tf.RaggedTensor:
-        """Replace each: ``[n, chars]``, int32, to ``[n, chars]``, int32."""
+    def __call__(self, code_points: tf.RaggedTensor, numbers: tf.Tensor) -> tf.RaggedTensor:
+        """Replace each character by the string of its number.
+
+        Args:
+            code_points: ``[n, chars]``, int32.
+            numbers: ``[total chars]``, int32.
+
+        Returns:
+            ``[n, chars]``, int32.
+        """
         old = code_points.values
         table = tf.RaggedTensor.from_row_splits(self._values, self._splits, validate=False)
-        rows = tf.gather(table, self._index(old))
-        new = rows.values
-        new = tf.where(new < 0, tf.gather(old, row_ids(rows.row_splits)), new)
+        strings = tf.gather(table, numbers)
+        kept = tf.gather(old, ragged.row_ids(strings.row_splits))
         return tf.RaggedTensor.from_row_splits(
-            new, tf.gather(rows.row_splits, code_points.row_splits), validate=False
+            tf.where(strings.values == _SAME, kept, strings.values),
+            tf.gather(strings.row_splits, code_points.row_splits),
+            validate=False,
         )
 
 
-def ask(normalizer: Any) -> Mapping[int, str]:
-    """What one of the library's normalizers makes of each character alone, if that is not itself.
+class ReplacementTable(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """One string for each code point. A code point without a replacement stays as it is."""
 
-    Many are asked at once, apart by a separator; a block whose answer holds another number of
-    separators (because one of its characters became one) is asked again, one by one. So it may do
-    nothing to the ends of a text.
+    def __init__(self, replacements: Mapping[int, str]) -> None:
+        """Store the replacements. A replacement may be empty."""
+        super().__init__()
+        numbers: dict[str, int] = {}
+        index = np.zeros(CODE_POINTS, np.int32)
+        for code_point, replacement in replacements.items():
+            if replacement != chr(code_point):
+                index[code_point] = numbers.setdefault(replacement, len(numbers) + 1)
+        self._index = CodePointTable(index)
+        self._strings = ReplacementStrings(numbers)
+
+    def __call__(self, code_points: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Replace each character: ``[n, chars]``, int32, to ``[n, chars]``, int32."""
+        return self._strings(code_points, self._index(code_points.values))
+
+
+def ask(normalizer: Any) -> Mapping[int, str]:
+    """Ask one of the library's normalizers what each character becomes on its own.
+
+    Args:
+        normalizer: changes each character independently of its neighbours and of the ends of the
+            text, and does not change ``~``.
+
+    Returns:
+        The characters that change, by code point. The mapping is read-only.
     """
-    return _answers(pickle.dumps(normalizer))
+    return _answers(_Question(normalizer.__getstate__(), normalizer))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A normalizer that is hashed by its JSON, because its own hash is its identity."""
+
+    json: bytes
+    normalizer: Any = field(compare=False)
 
 
 @lru_cache(maxsize=16)
-def _answers(pickled: bytes) -> Mapping[int, str]:
-    normalize = pickle.loads(pickled).normalize_str
-    found: dict[int, str] = {}
+def _answers(question: _Question) -> Mapping[int, str]:
+    normalize = question.normalizer.normalize_str
+    changed: dict[int, str] = {}
     for block in blocks():
         answers = normalize(_SEPARATOR.join(block)).split(_SEPARATOR)
+        # A character of the block has become a separator, so the answers are ambiguous.
         if len(answers) != len(block):
-            answers = [normalize(one) for one in block]
-        for one, answer in zip(block, answers, strict=True):
-            if one != answer:
-                found[ord(one)] = answer
-    return MappingProxyType(found)
+            answers = [normalize(character) for character in block]
+        for character, answer in zip(block, answers, strict=True):
+            if character != answer:
+                changed[ord(character)] = answer
+    return MappingProxyType(changed)
 
 
 @cache
 def members(pattern: str) -> NDArray[np.bool_]:
-    r"""Which code points the library's regular expressions take for ``pattern``, such as ``\p{L}``.
+    r"""Ask the library which code points match a regular expression such as ``\p{L}``.
 
     Args:
         pattern: matches single characters only.
 
     Returns:
-        ``[0x110000]``, bool; not to be written to.
+        ``[0x110000]``, bool, read-only.
     """
     from tokenizers import Regex
     from tokenizers.normalizers import Replace
 
-    gone = Replace(Regex(pattern), "")
+    remove = Replace(Regex(pattern), "")
     matched: list[int] = []
     for block in blocks():
-        left = set(gone.normalize_str("".join(block)))
-        matched += (ord(one) for one in block if one not in left)
-    found = mask(matched)
-    found.setflags(write=False)
-    return found
+        rest = set(remove.normalize_str("".join(block)))
+        matched += (ord(character) for character in block if character not in rest)
+    table = mask(matched)
+    table.setflags(write=False)
+    return table

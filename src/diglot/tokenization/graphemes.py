@@ -1,11 +1,11 @@
-"""Grapheme clusters, as far as a cluster below six bytes can depend on them.
+"""Grapheme clusters, exact for the clusters of less than six bytes.
 
-That is what ``Precompiled`` looks up whole. The rules are those of Unicode's UAX #29; which
-characters they are about changes from version to version, so the library is asked: a map with a few
-keys shows, by what it drops, where its clusters end.
+``Precompiled`` looks up such clusters as a whole. The rules are those of Unicode's UAX #29. The
+characters that each rule applies to differ between versions of Unicode, so the library is asked: a
+``Precompiled`` normalizer with a few keys shows where its clusters end by what it drops.
 
-Regional indicators are left out. They have four bytes, and whatever can be joined to one has two or
-more, so that no cluster with another character in it is ever below six.
+The rules about regional indicators (GB12, GB13) are left out. A regional indicator has four bytes,
+and each character that can join it has at least two, so such a cluster is never below six bytes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from diglot.tokenization.characters import CODE_POINTS, CodePointTable, row_starts
-from diglot.tokenization.charsmap import write
+from diglot.tokenization.characters import CODE_POINTS, CodePointTable
+from diglot.tokenization.charsmap import write_charsmap
+from diglot.tokenization.ragged import previous, row_starts
 
 LEFT: Final = 1 << 0
-"""Joins what is before it (GB9, GB9a)."""
+"""Joins the character before it (GB9, GB9a)."""
 PREPEND: Final = 1 << 1
-"""Joins what is behind it (GB9b)."""
+"""Joins the character after it (GB9b)."""
 CONTROL: Final = 1 << 2
 """Joins nothing (GB4, GB5)."""
 PICTOGRAPH: Final = 1 << 3
@@ -52,10 +53,10 @@ _TRADE_MARK: Final = "\u2122"
 _FACE: Final = "\U0001f600"
 
 _VOWEL, _FINAL = "\u1161", "\u11a8"
-# The syllables of Hangul are all that can be; every 28th has no last consonant.
+# Unicode has all possible syllables of Hangul. Every 28th has no last consonant.
 _SYLLABLES: Final = slice(0xAC00, 0xD7A4)
 _OPEN_SYLLABLES: Final = slice(0xAC00, 0xD7A4, 28)
-# Nothing but private use and code points that nothing is assigned to in the planes left out.
+# The other planes contain only private use and unassigned code points.
 _ASKED: Final = (range(0xD800), range(0xE000, 0x40000), range(0xE0000, 0xE1000))
 
 
@@ -67,25 +68,22 @@ class Clusters(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         self._classes = CodePointTable(classes())
 
     def __call__(self, code_points: tf.RaggedTensor) -> tf.Tensor:
-        """Where clusters begin.
+        """Mark the characters that begin a cluster.
 
         Args:
             code_points: ``[n, chars]``, int32.
 
         Returns:
-            ``[total chars]``, bool; exact wherever one of the two clusters has below six bytes and
-            more than one character.
+            ``[total chars]``, bool. A boundary is exact if one of the clusters at its sides has
+            less than six bytes and more than one character.
         """
         here = tf.cast(self._classes(code_points.values), tf.int32)
         starts = row_starts(code_points)
 
-        def back(values: tf.Tensor) -> tf.Tensor:
-            return tf.roll(values, 1, 0)
+        def have(classes: tf.Tensor, flags: int) -> tf.Tensor:
+            return tf.bitwise.bitwise_and(classes, flags) != 0
 
-        def have(values: tf.Tensor, kinds: int) -> tf.Tensor:
-            return tf.bitwise.bitwise_and(values, kinds) != 0
-
-        before = back(here)
+        before = previous(here, 0)
         joined = have(here, LEFT) & ~have(before, CONTROL)
         joined |= have(before, PREPEND) & ~have(here, CONTROL)
         joined |= have(before, RETURN) & have(here, NEWLINE)
@@ -93,66 +91,72 @@ class Clusters(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         joined |= have(before, HANGUL_L) & have(here, HANGUL_L | HANGUL_V | syllable)
         joined |= have(before, HANGUL_LV | HANGUL_V) & have(here, HANGUL_V | HANGUL_T)
         joined |= have(before, HANGUL_LVT | HANGUL_T) & have(here, HANGUL_T)
-        # What is before a joiner, beyond all that extends it.
+        # GB11: the character before a joiner, not counting the characters that extend it.
         base = tf.gather(here, _last(starts | ~have(here, EXTEND)))
-        joiner = have(before, JOINER) & ~back(starts)
-        joined |= have(here, PICTOGRAPH) & joiner & have(back(back(base)), PICTOGRAPH)
-        # What is before linkers and what may be among them, and how many linkers there were.
+        base_before_joiner = previous(previous(base, 0), 0)
+        joiner = have(before, JOINER) & ~previous(starts, False)
+        joined |= have(here, PICTOGRAPH) & joiner & have(base_before_joiner, PICTOGRAPH)
+        # GB9c: the character before a row of linkers and of characters that can be among them. At
+        # least one of the row must be a linker.
         last = _last(starts | ~have(here, LINKER | BETWEEN_CONSONANTS))
         linkers = tf.cumsum(tf.cast(have(here, LINKER), tf.int32))
         linked = have(tf.gather(here, last), CONSONANT) & (linkers > tf.gather(linkers, last))
-        joined |= have(here, CONSONANT) & back(linked)
+        joined |= have(here, CONSONANT) & previous(linked, False)
         return starts | ~joined
 
 
 def _last(flags: tf.Tensor) -> tf.Tensor:
-    """The place of the last flag that is not behind each place; the first place has one."""
+    """Return the last marked place up to each place. The first place must be marked."""
     return tf.gather(tf.where(flags)[:, 0], tf.cumsum(tf.cast(flags, tf.int32)) - 1)
 
 
 @cache
 def classes() -> NDArray[np.int32]:
-    """What each code point is to the rules: ``[0x110000]``, int32, of the flags above.
+    """Return the flags of each code point: ``[0x110000]``, int32, read-only.
 
-    Each question is a text in which a mark goes with the letter before it, and is dropped, unless
-    the character that is asked about makes that letter part of a cluster of six bytes or more.
+    Each question is a text that ends with a mark after a letter. The mark and the letter form a
+    short cluster, in which the library drops the mark, unless the character in question makes the
+    letter part of a cluster of six bytes or more.
     """
     from tokenizers.normalizers import Precompiled
 
     keys = dict.fromkeys((_GRAVE, _TRADE_MARK, _KA, _VOWEL, _FINAL), "+")
-    normalizer = Precompiled(write({"a": "A", **keys}))
-    found = np.zeros(CODE_POINTS, np.int32)
+    normalizer = Precompiled(write_charsmap({"a": "A", **keys}))
+    flags = np.zeros(CODE_POINTS, np.int32)
 
-    def ask(kind: int, before: str, behind: str, mark: str, asked: Iterable[int]) -> None:
+    def ask(flag: int, before: str, after: str, mark: str, asked: Iterable[int]) -> None:
         order = list(asked)
-        text = "\n".join(f"{before}{chr(one)}{behind}" for one in order)
-        for one, answer in zip(order, normalizer.normalize_str(text).split("\n"), strict=True):
-            if answer.endswith(mark) == (kind != CONTROL):
-                found[one] |= kind
+        text = "\n".join(f"{before}{chr(code_point)}{after}" for code_point in order)
+        answers = normalizer.normalize_str(text).split("\n")
+        for code_point, answer in zip(order, answers, strict=True):
+            if answer.endswith(mark) == (flag != CONTROL):
+                flags[code_point] |= flag
 
-    everything = [one for part in _ASKED for one in part if one != ord("\n")]
-    # These two look like what they are asked by; neither joins anything.
-    ask(LEFT, "a", "", "A", [one for one in everything if chr(one) not in "aA"])
+    everything = [code_point for part in _ASKED for code_point in part if code_point != ord("\n")]
+    # The letters "a" and "A" occur in the answers themselves. Neither joins anything.
+    letters = [code_point for code_point in everything if chr(code_point) not in "aA"]
+    ask(LEFT, "a", "", "A", letters)
     ask(PREPEND, "", f"a{_SELECTOR}", _SELECTOR, everything)
-    # Here the grave drops the acute, unless both are joined to something.
-    ask(CONTROL, "", _GRAVE + _ACUTE, _ACUTE, [one for one in everything if chr(one) != "a"])
+    # Here the grave drops the acute, unless both join another character.
+    not_a = [code_point for code_point in everything if chr(code_point) != "a"]
+    ask(CONTROL, "", _GRAVE + _ACUTE, _ACUTE, not_a)
     ask(PICTOGRAPH, "", _ZWJ + _TRADE_MARK + _ACUTE, _ACUTE, everything)
     ask(CONSONANT, "", _VIRAMA + _KA + _ACUTE, _ACUTE, everything)
-    # What joins a vowel is a first consonant, a vowel or an open syllable, and what joins a last
-    # consonant is one, a vowel or a syllable.
-    letters = [one for one in everything if not found[one] & PREPEND]
-    ask(HANGUL_L, "", _VOWEL + _ACUTE, _ACUTE, letters)
-    ask(HANGUL_T, "", _FINAL + _ACUTE, _ACUTE, letters)
-    vowels = found & (HANGUL_L | HANGUL_T) == HANGUL_L | HANGUL_T
-    found[vowels] ^= HANGUL_L | HANGUL_V | HANGUL_T
-    found[_SYLLABLES] = HANGUL_LVT
-    found[_OPEN_SYLLABLES] = HANGUL_LV
-    left = [one for one in everything if found[one] & LEFT]
+    # The characters that join a vowel are first consonants, vowels and open syllables. The
+    # characters that join a last consonant are last consonants, vowels and syllables.
+    not_prepended = [code_point for code_point in everything if not flags[code_point] & PREPEND]
+    ask(HANGUL_L, "", _VOWEL + _ACUTE, _ACUTE, not_prepended)
+    ask(HANGUL_T, "", _FINAL + _ACUTE, _ACUTE, not_prepended)
+    vowels = flags & (HANGUL_L | HANGUL_T) == HANGUL_L | HANGUL_T
+    flags[vowels] ^= HANGUL_L | HANGUL_V | HANGUL_T
+    flags[_SYLLABLES] = HANGUL_LVT
+    flags[_OPEN_SYLLABLES] = HANGUL_LV
+    left = [code_point for code_point in everything if flags[code_point] & LEFT]
     ask(EXTEND, _FACE, _ZWJ + _TRADE_MARK + _ACUTE, _ACUTE, left)
     ask(JOINER, _FACE, _TRADE_MARK + _ACUTE, _ACUTE, left)
     ask(LINKER, _KA, _KA + _ACUTE, _ACUTE, left)
     ask(BETWEEN_CONSONANTS, _KA, _VIRAMA + _KA + _ACUTE, _ACUTE, left)
-    found[ord("\n")] = CONTROL | NEWLINE
-    found[ord("\r")] |= RETURN
-    found.setflags(write=False)
-    return found
+    flags[ord("\n")] = CONTROL | NEWLINE
+    flags[ord("\r")] |= RETURN
+    flags.setflags(write=False)
+    return flags

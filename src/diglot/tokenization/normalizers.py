@@ -1,4 +1,4 @@
-"""Normalizers that act on one code point at a time, on literal strings, or in sequence."""
+"""Normalizers that rewrite single code points or literal strings, and sequences of normalizers."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from itertools import groupby
 import tensorflow as tf
 from tokenizers import normalizers as library
 
-from diglot.tokenization import characters
-from diglot.tokenization.contracts import Normalizer, Spec
-from diglot.tokenization.dispatch import build_normalizer
+from diglot.tokenization import characters, ragged
+from diglot.tokenization.components import Normalizer, Spec
 
 
 class CodePointNormalizer(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A normalizer that rewrites code points, so that several decode and encode only once."""
+    """A normalizer that rewrites code points.
 
-    operators: tuple[str, ...] = ()
+    A sequence of such normalizers decodes and encodes the texts only once.
+    """
+
     keeps_start = False
     expands = True
 
@@ -30,13 +31,13 @@ class CodePointNormalizer(tf.Module):  # type: ignore[misc]  # TensorFlow is unt
 
 
 class Mapped(CodePointNormalizer):
-    """Each code point becomes a string, whatever is around it."""
+    """Replaces each code point by a string, independently of its neighbours."""
 
     def __init__(self, replacements: Mapping[int, str]) -> None:
-        """Take what each code point becomes; those left out stay."""
+        """Store the replacements. A code point without one stays as it is."""
         super().__init__()
         self.keeps_start = "" not in replacements.values()
-        self.expands = any(len(one) > 1 for one in replacements.values())
+        self.expands = any(len(replacement) > 1 for replacement in replacements.values())
         self._table = characters.ReplacementTable(replacements)
 
     def rewrite(self, code_points: tf.RaggedTensor) -> tf.RaggedTensor:
@@ -45,10 +46,10 @@ class Mapped(CodePointNormalizer):
 
 
 class Stripped(CodePointNormalizer):
-    """Drops white space at the ends."""
+    """Drops white space at the ends of texts."""
 
     def __init__(self, *, left: bool, right: bool) -> None:
-        """Choose the ends."""
+        """Choose the ends, and ask the library which characters are white space."""
         super().__init__()
         self.keeps_start = not left
         self.expands = False
@@ -56,52 +57,34 @@ class Stripped(CodePointNormalizer):
         strip = library.Strip()
         self._space = characters.CodePointTable(
             characters.mask(
-                ord(one)
+                ord(character)
                 for block in characters.blocks()
-                for one in block
-                if not strip.normalize_str(one)
+                for character in block
+                if not strip.normalize_str(character)
             )
         )
 
     def rewrite(self, code_points: tf.RaggedTensor) -> tf.RaggedTensor:
         """Rewrite each text: ``[n, chars]``, int32, to ``[n, chars]``, int32."""
-        solid = tf.cast(~self._space(code_points.values), tf.int64)
-        until = tf.concat([[0], tf.cumsum(solid)], 0)
-        rows = characters.row_ids(code_points.row_splits)
-        kept = tf.ones_like(code_points.values, tf.bool)
+        # The number of characters before each place that are not white space.
+        solid = ragged.row_splits(~self._space(code_points.values))
+        rows = ragged.row_ids(code_points.row_splits)
+        keep = tf.ones_like(code_points.values, tf.bool)
         if self._left:
-            kept &= until[1:] > tf.gather(tf.gather(until, code_points.row_starts()), rows)
+            keep &= solid[1:] > tf.gather(tf.gather(solid, code_points.row_starts()), rows)
         if self._right:
-            kept &= until[:-1] < tf.gather(tf.gather(until, code_points.row_limits()), rows)
-        return characters.select(code_points, kept)
-
-
-class Replaced(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Each match of a pattern becomes a literal string."""
-
-    operators: tuple[str, ...] = ()
-
-    def __init__(self, pattern: str, content: str) -> None:
-        """Take a pattern of RE2's and what stands in its place."""
-        super().__init__()
-        self.keeps_start = content != ""
-        self.expands = len(content) > 1
-        self._pattern, self._content = pattern, content.replace("\\", r"\\")
-
-    def __call__(self, texts: tf.Tensor) -> tf.Tensor:
-        """Normalize each text: ``[n]``, string, to ``[n]``, string."""
-        return tf.strings.regex_replace(texts, self._pattern, self._content)
+            keep &= solid[:-1] < tf.gather(tf.gather(solid, code_points.row_limits()), rows)
+        return ragged.select(code_points, keep)
 
 
 class Prepended(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """Texts that are not empty begin with a given string."""
+    """Puts a string before each text that is not empty."""
 
-    operators: tuple[str, ...] = ()
     keeps_start = True
     expands = True
 
     def __init__(self, prefix: str) -> None:
-        """Take the string."""
+        """Store the string."""
         super().__init__()
         self._prefix = prefix
 
@@ -110,14 +93,13 @@ class Prepended(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return tf.where(texts == "", texts, tf.strings.join([self._prefix, texts]))
 
 
-class Sequence(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """One normalizer after the other."""
+class NormalizerSequence(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """Applies several normalizers in turn."""
 
     def __init__(self, steps: list[Normalizer]) -> None:
-        """Take the normalizers in their order."""
+        """Store the normalizers in their order."""
         super().__init__()
         self._steps = steps
-        self.operators = tuple(sorted({one for step in steps for one in step.operators}))
         self.keeps_start = all(step.keeps_start for step in steps)
         self.expands = any(step.expands for step in steps)
 
@@ -136,38 +118,18 @@ class Sequence(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return texts
 
 
-def build_bert(spec: Spec) -> Normalizer:
-    """Build BERT's: control characters, Chinese characters, accents, capitals."""
-    from diglot.tokenization.unicode_forms import Decomposed
-
-    clean, chinese = spec["clean_text"], spec["handle_chinese_chars"]
-    lowercase, strip = spec["lowercase"], spec["strip_accents"]
-    strip = lowercase if strip is None else strip
-    if not strip:
-        whole = library.BertNormalizer(clean, chinese, False, lowercase)
-        return Mapped(characters.ask(whole))
-    # Accents are what is left over after decomposition, which brings the marks of a letter into
-    # order; some that are not dropped have an order as well, and some that are dropped part them.
-    before = library.Sequence([library.BertNormalizer(clean, chinese, False, False), library.NFD()])
-    after = library.BertNormalizer(False, False, True, lowercase)
-    decomposed = characters.ask(before)
-    left = characters.ask(after)
-    left = {one: other for one, other in left.items() if one not in decomposed}
-    return Sequence([Decomposed(decomposed), Mapped(left)])
-
-
 def build_lowercase(spec: Spec) -> Normalizer:
-    """Build ``Lowercase``, which knows no context: every sigma becomes the one inside of words."""
+    """Build ``Lowercase``. It ignores the context: a final sigma becomes an ordinary sigma."""
     return Mapped(characters.ask(library.Lowercase()))
 
 
 def build_nmt(spec: Spec) -> Normalizer:
-    """Build ``Nmt``: some control characters are dropped, others become blanks."""
+    """Build ``Nmt``, which drops some control characters and turns others into spaces."""
     return Mapped(characters.ask(library.Nmt()))
 
 
 def build_strip_accents(spec: Spec) -> Normalizer:
-    """Build ``StripAccents``: combining marks are dropped, composed letters stay."""
+    """Build ``StripAccents``, which drops combining marks and keeps composed letters."""
     return Mapped(characters.ask(library.StripAccents()))
 
 
@@ -179,8 +141,3 @@ def build_strip(spec: Spec) -> Normalizer:
 def build_prepend(spec: Spec) -> Normalizer:
     """Build ``Prepend``."""
     return Prepended(spec["prepend"])
-
-
-def build_sequence(spec: Spec) -> Normalizer:
-    """Build ``Sequence``."""
-    return Sequence([build_normalizer(one) for one in spec["normalizers"]])

@@ -1,4 +1,4 @@
-"""What happens to ids once there are any: truncation, special tokens, token types, padding."""
+"""Truncation, special tokens, token types and padding of the ids of texts."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any, Final, Literal, NamedTuple
 import tensorflow as tf
 
 from diglot.errors import TokenizerNotSupportedError
-from diglot.tokenization import characters
-from diglot.tokenization.contracts import Spec
-from diglot.tokenization.dispatch import REMEDY
+from diglot.tokenization import ragged
+from diglot.tokenization.components import REMEDY, Spec
 
 Side = Literal["left", "right"]
 Strategy = Literal["longest_first", "only_first", "only_second", "do_not_truncate"]
 
 
 class Insertion(NamedTuple):
-    """One entry of a template: one of the texts, or special tokens."""
+    """One entry of a template: a text, or special tokens."""
 
     ids: tuple[int, ...]
-    """The special tokens, if it is them."""
+    """The ids of the special tokens; empty for a text."""
     text: Literal["A", "B", ""]
-    """Which of the texts, if it is one."""
+    """The first or the second text; empty for special tokens."""
     type_id: int
+    """The token type of the entry."""
 
 
 Template = tuple[Insertion, ...]
@@ -36,45 +36,59 @@ _PLAIN: Final[tuple[Template, Template]] = (
 
 @dataclass(frozen=True)
 class Truncation:
-    """How long rows are cut."""
+    """The truncation of long rows.
+
+    Attributes:
+        max_length: the largest number of tokens of a row, special tokens included.
+        strategy: which text of a pair is cut.
+        side: the side of the text that is cut off.
+    """
 
     max_length: int
-    """Tokens in a row, with the special ones."""
     strategy: Strategy
     side: Side
 
 
 @dataclass(frozen=True)
 class Padding:
-    """How short rows are filled up."""
+    """The padding of short rows.
+
+    Attributes:
+        length: the smallest number of tokens of a row; None means the longest row of the batch.
+        multiple: the number of tokens is a multiple of this.
+        side: the side of the row that is padded.
+        id: the id that pads ``input_ids``.
+        type_id: the id that pads ``token_type_ids``.
+    """
 
     length: int | None
-    """Rows have at least as many tokens; ``None`` means as many as the longest of the batch."""
     multiple: int | None
-    """Rows are as long as a multiple of this."""
     side: Side
     id: int
     type_id: int
 
 
 def templates(spec: Spec | None) -> tuple[Template, Template]:
-    """The templates of the section ``post_processor`` for one text and for a pair.
+    """Return the templates for a single text and for a pair.
+
+    Args:
+        spec: the section ``post_processor``.
 
     Raises:
-        TokenizerNotSupportedError: it is of another type, or several add tokens.
+        TokenizerNotSupportedError: the type is not supported, or several processors add tokens.
     """
-    # ByteLevel only moves offsets, and the graph has none.
+    # ByteLevel changes only the offsets, which the graph does not have.
     if spec is None or spec["type"] == "ByteLevel":
         return _PLAIN
     kind = spec["type"]
     if kind == "Sequence":
-        adding = [one for one in spec["processors"] if one["type"] != "ByteLevel"]
+        adding = [step for step in spec["processors"] if step["type"] != "ByteLevel"]
         if len(adding) < 2:
             return templates(adding[0] if adding else None)
         raise TokenizerNotSupportedError(
-            f"post_processor Sequence of {', '.join(one['type'] for one in adding)}",
+            f"post_processor Sequence of {', '.join(step['type'] for step in adding)}",
             "more than one of them adds tokens",
-            "put them together in one TemplateProcessing",
+            "replace them by one TemplateProcessing",
         )
     if kind in ("BertProcessing", "RobertaProcessing"):
         cls, sep, text = (spec["cls"][1],), (spec["sep"][1],), Insertion((), "A", 0)
@@ -88,10 +102,10 @@ def templates(spec: Spec | None) -> tuple[Template, Template]:
             tuple(_insertion(entry, spec["special_tokens"]) for entry in spec[name])
             for name in ("single", "pair")
         )
-        if all(one.text != "B" for one in single):
+        if all(insertion.text != "B" for insertion in single):
             return single, pair
     raise TokenizerNotSupportedError(
-        f"post_processor {kind}", "how it puts tokens around texts is not known", REMEDY
+        f"post_processor {kind}", "the tokens that it adds to texts are not known", REMEDY
     )
 
 
@@ -103,44 +117,44 @@ def _insertion(entry: dict[str, Any], special_tokens: dict[str, Any]) -> Inserti
 
 
 def without_special_tokens(template: Template) -> Template:
-    """Only the texts of a template."""
-    return tuple(one for one in template if one.text)
+    """Return only the texts of a template."""
+    return tuple(insertion for insertion in template if insertion.text)
 
 
 def special_tokens(template: Template) -> int:
-    """How many special tokens a template has."""
-    return sum(len(one.ids) for one in template)
+    """Return the number of special tokens of a template."""
+    return sum(len(insertion.ids) for insertion in template)
 
 
 def truncate(
     texts: list[tf.RaggedTensor], truncation: Truncation, reserved: int
 ) -> list[tf.RaggedTensor]:
-    """Cut one text or a pair, so that ``reserved`` special tokens have room as well.
+    """Cut single texts or pairs so that the special tokens have room as well.
 
     Args:
-        texts: ids of one text or of two, ``[n, tokens]`` each, int32.
-        truncation: how to cut.
-        reserved: how many tokens are still to come.
+        texts: the ids of one text or of two, ``[n, tokens]`` each, int32.
+        truncation: the way to cut.
+        reserved: the number of special tokens that will be added.
 
     Returns:
-        The same, cut. A row that the strategy cannot cut short enough is an InvalidArgument error,
-        as it is an error in the library.
+        The remaining ids, in the same form. If the strategy cannot cut a row enough, the graph
+        raises InvalidArgumentError, where the library raises an error as well.
     """
     if truncation.strategy == "do_not_truncate":
         return texts
     limit = truncation.max_length - reserved
     lengths = [text.row_lengths() for text in texts]
-    kept = _kept(lengths, limit, truncation.strategy)
+    remaining = _remaining(lengths, limit, truncation.strategy)
     cut = []
-    for text, length, keep in zip(texts, lengths, kept, strict=True):
+    for text, length, keep in zip(texts, lengths, remaining, strict=True):
         skipped = length - keep if truncation.side == "left" else tf.zeros_like(keep)
         begins = text.row_starts() + skipped
-        cut.append(characters.slices(text.values, begins, begins + keep))
+        cut.append(ragged.slices(text.values, begins, begins + keep))
     return cut
 
 
-def _kept(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.Tensor]:
-    """How many tokens of each text stay: ``[n]``, int64, for each."""
+def _remaining(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.Tensor]:
+    """Return the number of tokens of each text that remain: ``[n]``, int64, for each."""
     if limit == 0:
         return [tf.zeros_like(length) for length in lengths]
     total = tf.add_n(lengths)
@@ -151,8 +165,8 @@ def _kept(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.T
             (excess == 0) | (lengths[chosen] > excess) if chosen < len(lengths) else excess == 0
         )
         message = (
-            f"truncation {strategy} to {limit} tokens beside the special ones: that text alone"
-            " is not long enough to cut so much of it"
+            f"truncation {strategy} to {limit} tokens without the special tokens: the text that is"
+            " to be cut is shorter than the number of tokens to remove"
         )
         with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(enough), [message])]):
             excess = tf.identity(excess)
@@ -164,56 +178,59 @@ def _kept(lengths: list[tf.Tensor], limit: int, strategy: Strategy) -> list[tf.T
     shorter, longer = tf.minimum(*lengths), tf.maximum(*lengths)
     rest = tf.where(shorter > limit, shorter, tf.maximum(shorter, limit - shorter))
     both = shorter + rest > limit
-    # An odd token goes to the longer one, and to the second of two that are as long.
-    half, other_half = (tf.constant(one, tf.int64) for one in (limit // 2, limit - limit // 2))
+    # An odd token goes to the longer text, and to the second of two texts of the same length.
+    half = tf.constant(limit // 2, tf.int64)
+    other_half = tf.constant(limit - limit // 2, tf.int64)
     shorter_kept = tf.where(both, half, shorter)
     longer_kept = tf.minimum(tf.where(both, other_half, rest), longer)
     swapped = lengths[0] > lengths[1]
-    kept = [
+    remaining = [
         tf.where(swapped, longer_kept, shorter_kept),
         tf.where(swapped, shorter_kept, longer_kept),
     ]
-    return [tf.where(excess > 0, *both) for both in zip(kept, lengths, strict=True)]
+    return [
+        tf.where(excess > 0, keep, length) for keep, length in zip(remaining, lengths, strict=True)
+    ]
 
 
 def fill(
     texts: list[tf.RaggedTensor], template: Template
 ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
-    """Put texts and special tokens where the template has them.
+    """Put texts and special tokens in the order of a template.
 
     Args:
-        texts: ids of one text or of two, ``[n, tokens]`` each, int32.
-        template: of as many texts.
+        texts: the ids of one text or of two, ``[n, tokens]`` each, int32.
+        template: of the same number of texts.
 
     Returns:
-        Ids and token types: ``[n, tokens]`` each, int32.
+        The ids and token types: ``[n, tokens]`` each, int32.
     """
     count = texts[0].nrows()
     ids, types = [], []
-    for one in template:
-        if one.text:
-            part = texts["AB".index(one.text)]
+    for insertion in template:
+        if insertion.text:
+            part = texts["AB".index(insertion.text)]
         else:
-            repeated = tf.tile(tf.constant(one.ids, tf.int32), [count])
-            splits = tf.range(count + 1) * len(one.ids)
+            repeated = tf.tile(tf.constant(insertion.ids, tf.int32), [count])
+            splits = tf.range(count + 1) * len(insertion.ids)
             part = tf.RaggedTensor.from_row_splits(repeated, splits, validate=False)
         ids.append(part)
-        types.append(part.with_values(tf.fill(tf.shape(part.values), one.type_id)))
+        types.append(part.with_values(tf.fill(tf.shape(part.values), insertion.type_id)))
     return tf.concat(ids, 1), tf.concat(types, 1)
 
 
 def pad(
     ids: tf.RaggedTensor, types: tf.RaggedTensor, padding: Padding
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Make rows of one length.
+    """Pad all rows to the same length.
 
     Args:
         ids: ``[n, tokens]``, int32.
         types: ``[n, tokens]``, int32.
-        padding: what to fill up with, and how far.
+        padding: the length and the ids of the padding.
 
     Returns:
-        Ids, mask and token types: ``[n, width]`` each, int32.
+        The ids, mask and token types: ``[n, width]`` each, int32.
     """
     lengths = ids.row_lengths()
     longest = tf.reduce_max(tf.concat([lengths, [0]], 0))

@@ -1,4 +1,4 @@
-"""Strings drawn to tell two tokenizers apart, and the smallest one that does."""
+"""Draws texts that can tell two tokenizers apart, and finds the smallest text that does."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 Encode = Callable[[Sequence[str], Sequence[str] | None], list[list[int]]]
-"""Texts, and second texts where they are pairs, to the ids of each."""
+"""A tokenizer: takes texts and, for pairs, second texts, and returns the ids of each row."""
 
 _WORDS = (
     "the", "The", "film", "FILM", "waiting", "don't", "I've", "naïve", "café", "Straße", "ΟΔΟΣ",
@@ -22,19 +22,19 @@ _FRAGMENTS = (
     "中", "𠀀", "ไทย", "กำ", "العربية", "לא", "हिन्दी", "👩‍👩‍👧", "🏳️‍🌈", "👍🏽", "🇩🇪", "▁", "Ġ",
     "##ing", "##", "'", "\u2019s", "'S", "'\u017f", "١٢٣", "½", "\U0010ffff", "\ue000", "\ufdd0",
 )  # fmt: skip
-# How often a drawn character comes from the range below each bound: mostly of the first planes.
+# The probability of the code points below each bound and above the bound before.
 _RANGES = ((0x80, 0.4), (0x250, 0.2), (0x3000, 0.2), (0x10000, 0.15), (0x110000, 0.05))
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The smallest text found on which two tokenizers differ.
+    """A text for which two tokenizers give different ids.
 
     Attributes:
         text: the text.
-        pair: the second one, where they were compared on pairs.
-        actual: the ids that the compiled tokenizer gives.
-        expected: the ids that the library gives.
+        pair: the second text, if pairs were compared.
+        actual: the ids of the compiled tokenizer.
+        expected: the ids of the library.
     """
 
     text: str
@@ -44,19 +44,32 @@ class Mismatch:
 
     def __str__(self) -> str:
         both = repr(self.text) if self.pair is None else f"{self.text!r} with {self.pair!r}"
-        return f"{both} becomes {self.actual}, where the library has {self.expected}"
+        return f"{both} becomes {self.actual}, but {self.expected} in the library"
 
 
-def texts(seed: int, count: int, tokens: Sequence[str] = ()) -> list[str]:
-    """Draw texts: words, odd fragments, characters of all of Unicode, and tokens, glued anyhow.
+def texts(seed: int, count: int, tokens: Sequence[str] = (), *, longest: int = 2_000) -> list[str]:
+    """Draw texts of words, unusual fragments, characters of all of Unicode, and tokens.
 
-    The first is empty and the last long. None holds a surrogate, which is no character.
+    The first text is empty, and the last has ``longest`` pieces. No text contains a surrogate.
+
+    A piece is a word, a fragment, a token, or one to five drawn characters. The number of tokens
+    of a piece depends on the tokenizer: about two in a large vocabulary, and up to 120 (the longest
+    word) in one of single bytes.
 
     Args:
-        seed: the same seed gives the same texts.
-        count: how many.
-        tokens: of the vocabulary, special ones among them.
+        seed: equal seeds give equal texts.
+        count: the number of texts.
+        tokens: of the vocabulary, special tokens included.
+        longest: the largest number of pieces of a text.
+
+    Returns:
+        The texts.
+
+    Raises:
+        ValueError: ``longest`` is negative.
     """
+    if longest < 0:
+        raise ValueError(f"longest={longest} is negative; pass a number of pieces")
     random = np.random.default_rng(seed)
     pools = [list(_WORDS), list(_FRAGMENTS)] + ([list(tokens)] if tokens else [])
 
@@ -70,10 +83,10 @@ def texts(seed: int, count: int, tokens: Sequence[str] = ()) -> list[str]:
         glue = ("", " ")[int(random.integers(2))]
         return glue.join(piece() for _ in range(pieces))
 
-    # Short ones find most, and a few are cut by any limit.
+    # Most differences appear in short texts; a few longer texts exceed any limit of a model.
     sizes = random.geometric(0.15, size=count)
-    drawn = [text(int(size)) for size in sizes[: max(count - 2, 0)]]
-    return ["", *drawn, text(2_000)][:count]
+    drawn = [text(min(int(size), longest)) for size in sizes[: max(count - 2, 0)]]
+    return ["", *drawn, text(longest)][:count]
 
 
 def mismatch(
@@ -84,14 +97,26 @@ def mismatch(
     *,
     batch: int = 64,
 ) -> Mismatch | None:
-    """The first text on which two tokenizers differ, made as small as it can be; or none."""
+    """Find the first text for which two tokenizers give different ids, and shrink it.
+
+    Args:
+        actual: the compiled tokenizer.
+        expected: the library.
+        texts: the texts to compare.
+        pairs: the second texts of pairs.
+        batch: the number of texts per call.
+
+    Returns:
+        The smallest such text, or None if all ids are equal.
+    """
     for start in range(0, len(texts), batch):
-        some = texts[start : start + batch]
+        firsts = texts[start : start + batch]
         seconds = None if pairs is None else pairs[start : start + batch]
-        ours, theirs = actual(some, seconds), expected(some, seconds)
-        for row, text in enumerate(some):
-            if ours[row] != theirs[row]:
-                return _smallest(actual, expected, text, None if seconds is None else seconds[row])
+        rows = zip(actual(firsts, seconds), expected(firsts, seconds), strict=True)
+        for index, (actual_ids, expected_ids) in enumerate(rows):
+            if actual_ids != expected_ids:
+                second = None if seconds is None else seconds[index]
+                return _smallest(actual, expected, firsts[index], second)
     return None
 
 
@@ -101,10 +126,10 @@ def _smallest(actual: Encode, expected: Encode, text: str, pair: str | None) -> 
         return actual([text], seconds)[0], expected([text], seconds)[0]
 
     def differs(text: str, pair: str | None) -> bool:
-        ours, theirs = both(text, pair)
-        return ours != theirs
+        actual_ids, expected_ids = both(text, pair)
+        return actual_ids != expected_ids
 
-    # Alone, a text of a batch may be tokenized otherwise; then it stays as it was found.
+    # A text can have other ids alone than in a batch. Such a text is not shrunk.
     if differs(text, pair):
         if pair is not None:
             pair = _shrunk(pair, lambda shorter: differs(text, shorter))
@@ -113,10 +138,10 @@ def _smallest(actual: Encode, expected: Encode, text: str, pair: str | None) -> 
 
 
 def _shrunk(text: str, differs: Callable[[str], bool]) -> str:
-    """Leave out ever smaller parts for as long as the rest still tells the two apart."""
+    """Remove smaller and smaller parts while the tokenizers still differ on the rest."""
     size = max(len(text) // 2, 1)
     while text:
-        shorter = next((one for one in _without(text, size) if differs(one)), None)
+        shorter = next(filter(differs, _without(text, size)), None)
         if shorter is not None:
             text = shorter
         elif size == 1:
@@ -127,11 +152,13 @@ def _shrunk(text: str, differs: Callable[[str], bool]) -> str:
 
 
 def _without(text: str, size: int) -> Iterator[str]:
+    """Yield the text without each part of ``size`` characters."""
     return (text[:start] + text[start + size :] for start in range(0, len(text), size))
 
 
 def _character(random: np.random.Generator) -> str:
-    which = int(random.choice(len(_RANGES), p=[weight for _, weight in _RANGES]))
-    low = _RANGES[which - 1][0] if which else 0
-    code = int(random.integers(low, _RANGES[which][0]))
-    return chr(code if not 0xD800 <= code < 0xE000 else code - 0x800)
+    """Draw a character that is not a surrogate."""
+    index = int(random.choice(len(_RANGES), p=[probability for _, probability in _RANGES]))
+    low = _RANGES[index - 1][0] if index else 0
+    code_point = int(random.integers(low, _RANGES[index][0]))
+    return chr(code_point if not 0xD800 <= code_point < 0xE000 else code_point - 0x800)

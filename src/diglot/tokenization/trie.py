@@ -1,8 +1,8 @@
-"""Many strings looked up at many places at once.
+"""Looks up many strings at many places at once.
 
-A trie over code points as a double array: from a node and a character there is one slot to look
-in, and the slot says whose child it holds. So a step of any number of walks is a handful of
-gathers, and a place where no string begins costs what any other does.
+The trie over code points is a double array: a node and a character determine one slot, and the slot
+names the node whose child it holds. One step of any number of walks is therefore a fixed number of
+gathers, and a place where no string begins costs as much as any other place.
 """
 
 from __future__ import annotations
@@ -16,26 +16,38 @@ from numpy.typing import NDArray
 
 from diglot.tokenization.characters import CODE_POINTS, CodePointTable
 
+# Slots of the root and of the end of each walk.
 _ROOT = 0
 _DEAD = 1
 _RESERVED = 2
+# Candidate places for the children of a node that are tried at once.
 _WINDOW = 512
 
 
 class Trie(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """A number for each of many strings, none of them empty and none below 0."""
+    """A number for each string.
+
+    Attributes:
+        depth: the number of characters of the longest string.
+    """
 
     def __init__(self, numbers: Mapping[str, int]) -> None:
+        """Build the trie.
+
+        Args:
+            numbers: the number of each string. No string is empty, no number negative.
+        """
         super().__init__()
-        # Common characters first, so that most children of a node stand close together.
-        counted = Counter(character for string in numbers for character in string)
-        alphabet = {one: at for at, (one, _) in enumerate(counted.most_common(), start=1)}
+        # Common characters have low classes, so that most children of a node are close together.
+        counts = Counter(character for string in numbers for character in string)
+        alphabet = {
+            character: number for number, (character, _) in enumerate(counts.most_common(), start=1)
+        }
         classes = np.zeros(CODE_POINTS, np.int32)
-        for one, at in alphabet.items():
-            classes[ord(one)] = at
+        for character, number in alphabet.items():
+            classes[ord(character)] = number
         base, owner, value = _double_array(numbers, alphabet)
         self.depth: int = max(map(len, numbers), default=0)
-        """Characters in the longest string."""
         self._classes = CodePointTable(classes)
         with tf.init_scope():
             self._base = tf.constant(base)
@@ -46,85 +58,91 @@ class Trie(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         """Find every string at every place.
 
         Args:
-            code_points: ``[chars]``, int32; at least one.
-            remaining: ``[chars]``, int32: how many characters a string that starts here may have.
+            code_points: ``[chars]``, int32, at least one.
+            remaining: ``[chars]``, int32: the largest length of a string that starts here.
 
         Returns:
-            ``[lengths, chars]``, int32: the number of the string of ``row + 1`` characters that
-            *ends* with a character, or -1. There is at least one row, and as many as the longest
-            walk took, which no found string exceeds.
+            ``[lengths, chars]``, int32: row ``i`` has the number of the string of ``i + 1``
+            characters that *ends* with a character, or -1. The number of rows is the length of the
+            longest walk, at least 1.
         """
         classes = self._classes(code_points)
-        found = tf.TensorArray(tf.int32, 1, dynamic_size=True, element_shape=code_points.shape)
+        rows = tf.TensorArray(tf.int32, 1, dynamic_size=True, element_shape=code_points.shape)
 
         def alive(length: tf.Tensor, nodes: tf.Tensor, _: tf.TensorArray) -> tf.Tensor:
             return (length == 0) | ((length < self.depth) & tf.reduce_any(nodes != _DEAD))
 
         def step(
-            length: tf.Tensor, nodes: tf.Tensor, found: tf.TensorArray
+            length: tf.Tensor, nodes: tf.Tensor, rows: tf.TensorArray
         ) -> tuple[tf.Tensor, tf.Tensor, tf.TensorArray]:
-            # What is rolled in from the other end is masked by `remaining`.
+            # `remaining` masks the characters that are rolled in from the other end.
             character = tf.where(remaining > length, tf.roll(classes, -length, 0), 0)
             slots = tf.gather(self._base, nodes) + character
             nodes = tf.where(tf.gather(self._owner, slots) == nodes, slots, _DEAD)
             at_end = tf.roll(tf.gather(self._value, nodes), length, 0)
-            return length + 1, nodes, found.write(length, at_end)
+            return length + 1, nodes, rows.write(length, at_end)
 
-        start = (tf.constant(0), tf.fill(tf.shape(code_points), _ROOT), found)
+        start = (tf.constant(0), tf.fill(tf.shape(code_points), _ROOT), rows)
         return tf.while_loop(alive, step, start)[2].stack()
 
     def longest(
         self, code_points: tf.Tensor, places: tf.Tensor, limits: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Find the longest string that starts at each of some places.
+        """Find the longest string that starts at each of the given places.
 
         Args:
             code_points: ``[chars]``, int32.
             places: ``[n]``, int32.
-            limits: ``[n]``, int32: the place that no string may reach.
+            limits: ``[n]``, int32: the string must end before this place.
 
         Returns:
-            The strings' lengths in characters, and their numbers: ``[n]`` each, int32; 0 and -1
-            where no string starts.
+            The lengths of the strings in characters, and their numbers: ``[n]`` each, int32; 0 and
+            -1 if no string starts there.
         """
         classes = self._classes(code_points)
 
-        def alive(length: tf.Tensor, which: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
-            return tf.size(which) > 0
+        def alive(length: tf.Tensor, active: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+            return tf.size(active) > 0
 
         def step(
             length: tf.Tensor,
-            which: tf.Tensor,
+            active: tf.Tensor,
             nodes: tf.Tensor,
             lengths: tf.Tensor,
             numbers: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
-            character = tf.gather(classes, tf.gather(places, which) + length)
+            character = tf.gather(classes, tf.gather(places, active) + length)
             slots = tf.gather(self._base, nodes) + character
             child = tf.gather(self._owner, slots) == nodes
-            which, nodes = tf.boolean_mask(which, child), tf.boolean_mask(slots, child)
+            active, nodes = tf.boolean_mask(active, child), tf.boolean_mask(slots, child)
             length += 1
             value = tf.gather(self._value, nodes)
-            found = tf.reshape(tf.boolean_mask(which, value >= 0), [-1, 1])
+            ended = tf.reshape(tf.boolean_mask(active, value >= 0), [-1, 1])
             lengths = tf.tensor_scatter_nd_update(
-                lengths, found, tf.fill(tf.shape(found)[:1], length)
+                lengths, ended, tf.fill(tf.shape(ended)[:1], length)
             )
             numbers = tf.tensor_scatter_nd_update(
-                numbers, found, tf.boolean_mask(value, value >= 0)
+                numbers, ended, tf.boolean_mask(value, value >= 0)
             )
-            on = tf.gather(places, which) + length < tf.gather(limits, which)
-            return length, tf.boolean_mask(which, on), tf.boolean_mask(nodes, on), lengths, numbers
+            goes_on = tf.gather(places, active) + length < tf.gather(limits, active)
+            return (
+                length,
+                tf.boolean_mask(active, goes_on),
+                tf.boolean_mask(nodes, goes_on),
+                lengths,
+                numbers,
+            )
 
-        which = tf.cast(tf.where(places < limits)[:, 0], tf.int32)
+        active = tf.cast(tf.where(places < limits)[:, 0], tf.int32)
         state = (
             tf.constant(0),
-            which,
-            tf.fill(tf.shape(which), _ROOT),
+            active,
+            tf.fill(tf.shape(active), _ROOT),
             tf.zeros_like(places),
             tf.fill(tf.shape(places), -1),
         )
-        several = tf.TensorShape([None])
-        shapes = (tf.TensorShape([]), several, several, several, several)
+        vector = tf.TensorShape([None])
+        shapes = (tf.TensorShape([]), vector, vector, vector, vector)
         *_, lengths, numbers = tf.while_loop(alive, step, state, shape_invariants=shapes)
         return lengths, numbers
 
@@ -132,19 +150,24 @@ class Trie(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 def _double_array(
     numbers: Mapping[str, int], alphabet: Mapping[str, int]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Where each node's children begin, whose child is in a slot, and the number that ends there.
+    """Lay out the trie.
 
-    Nodes are named by their slots: the child of ``node`` by a character of class ``c`` is in slot
-    ``base[node] + c``, if that slot's owner is ``node``. Class 0 has no children.
+    A node is identified by its slot. The child of ``node`` by a character of class ``c`` is in slot
+    ``base[node] + c`` if the owner of that slot is ``node``. No node has a child of class 0.
+
+    Args:
+        numbers: the number of each string.
+        alphabet: the class of each character, from 1.
+
+    Returns:
+        The base, the owner and the number of each slot, or -1 if no string ends there.
     """
     children: list[dict[int, int]] = [{}]
     ends: dict[int, int] = {}
     for string, number in numbers.items():
         node = 0
         for character in string:
-            below = children[node]
-            at = alphabet[character]
-            node = below.setdefault(at, len(children))
+            node = children[node].setdefault(alphabet[character], len(children))
             if node == len(children):
                 children.append({})
         ends[node] = number
@@ -153,8 +176,8 @@ def _double_array(
     base = np.full(len(children), widest, np.int64)
     free = np.ones(2 * len(children) + 2 * widest + _WINDOW + _RESERVED, np.bool_)
     free[:_RESERVED] = False
-    # Nodes with many children first, while there is room; each looks on from where the last with
-    # as many found its place, for what was taken there stays taken.
+    # Place the nodes with the most children first, while there is room. Slots never become free
+    # again, so the search for a node starts where the last node with as many children was placed.
     hints: dict[int, int] = {}
     branching = sorted(
         (node for node, below in enumerate(children) if len(below) > 1),
@@ -162,38 +185,38 @@ def _double_array(
     )
     for node in branching:
         classes = np.sort(np.fromiter(children[node], np.int64))
-        at = hints.get(len(classes), 0)
+        start = hints.get(len(classes), 0)
         while True:
-            if at + _WINDOW + widest >= len(free):
+            if start + _WINDOW + widest >= len(free):
                 free = np.concatenate([free, np.ones(len(free), np.bool_)])
-            places = at + np.flatnonzero(free[at + classes[0] : at + classes[0] + _WINDOW])
+            places = start + np.flatnonzero(free[start + classes[0] : start + classes[0] + _WINDOW])
             fits = free[places[:, None] + classes].all(axis=1)
             if fits.any():
                 break
-            at += _WINDOW
+            start += _WINDOW
         base[node] = places[np.argmax(fits)]
         free[base[node] + classes] = False
         hints[len(classes)] = int(base[node])
-    # An only child goes anywhere; far enough up, its base is not below 0.
+    # An only child fits into any free slot. From slot `widest` on, the base is not negative.
     single = [node for node, below in enumerate(children) if len(below) == 1]
-    only = np.fromiter((next(iter(children[node])) for node in single), np.int64, len(single))
+    classes = np.fromiter((next(iter(children[node])) for node in single), np.int64, len(single))
     missing = len(single) - int(free[widest:].sum())
     free = np.concatenate([free, np.ones(max(missing, 0), np.bool_)])
     slots = widest + np.flatnonzero(free[widest:])[: len(single)]
-    base[single] = slots - only
+    base[single] = slots - classes
 
-    names = np.zeros(len(children), np.int64)
+    slot_of = np.zeros(len(children), np.int64)
     for node, below in enumerate(children):
-        for at, child in below.items():
-            names[child] = base[node] + at
-    size = int(max(base.max(), names.max(), _DEAD)) + widest + 1
+        for label, child in below.items():
+            slot_of[child] = base[node] + label
+    size = int(max(base.max(), slot_of.max(), _DEAD)) + widest + 1
     bases = np.zeros(size, np.int32)
     owners = np.full(size, -1, np.int32)
     values = np.full(size, -1, np.int32)
-    bases[names] = base
+    bases[slot_of] = base
     for node, below in enumerate(children):
         for child in below.values():
-            owners[names[child]] = names[node]
+            owners[slot_of[child]] = slot_of[node]
     for node, number in ends.items():
-        values[names[node]] = number
+        values[slot_of[node]] = number
     return bases, owners, values

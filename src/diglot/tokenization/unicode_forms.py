@@ -1,8 +1,8 @@
-"""Unicode's normal forms, with the library's version of Unicode.
+"""Unicode's normal forms, in the library's version of Unicode.
 
-What a character decomposes into depends on it alone. The order of the marks behind a letter, and
-what they compose to with it, do not: both follow the algorithms of the Unicode Standard (3.11,
-D108 to D117), as does the library.
+The decomposition of a character depends on the character alone. The order of the marks after a
+letter, and the characters that they compose to, do not. Both follow the algorithms of the Unicode
+Standard (section 3.11, definitions D108 to D117), as in the library.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from tokenizers import normalizers as library
 
-from diglot.tokenization import characters
-from diglot.tokenization.contracts import Normalizer, Spec
+from diglot.tokenization import characters, ragged
+from diglot.tokenization.components import Normalizer, Spec
 from diglot.tokenization.normalizers import CodePointNormalizer, Mapped
 
 _NFC: Final = library.NFC()
@@ -26,14 +26,15 @@ _NFD: Final = library.NFD()
 # Marks of the lowest and the highest combining class.
 _LOWEST, _HIGHEST = "\u0334", "\u0345"
 
+# A pair of characters is stored as one number: first * _SHIFT + second.
 _SHIFT: Final = 2**21
 
 
 class Decomposed(Mapped):
-    """Each code point becomes a string, and then the marks behind each letter are put in order."""
+    """Replaces each code point by a string, then sorts the marks after each letter."""
 
     def __init__(self, replacements: Mapping[int, str]) -> None:
-        """Take what each code point decomposes into."""
+        """Store the decomposition of each code point."""
         super().__init__(replacements)
         self._classes = characters.CodePointTable(combining_classes())
 
@@ -42,23 +43,23 @@ class Decomposed(Mapped):
         code_points = super().rewrite(code_points)
         values = code_points.values
         classes = tf.cast(self._classes(values), tf.int64)
-        starts = characters.row_starts(code_points)
-        wrong = (classes[1:] > 0) & (classes[:-1] > classes[1:]) & ~starts[1:]
+        starts = ragged.row_starts(code_points)
+        unsorted = (classes[1:] > 0) & (classes[:-1] > classes[1:]) & ~starts[1:]
 
-        def ordered() -> tf.Tensor:
-            # Marks move within a run that a starter or the start of a text begins. No two keys are
-            # the same, for the order of equals counts.
+        def in_order() -> tf.Tensor:
+            # Marks move within a run, which begins at a starter or at the start of a text. The
+            # position in the key keeps the order of marks of the same class.
             runs = tf.cumsum(tf.cast((classes == 0) | starts, tf.int64))
             count = tf.size(values, tf.int64)
             keys = (runs * 256 + classes) * count + tf.range(count)
             return tf.gather(values, tf.argsort(keys))
 
-        values = tf.cond(tf.reduce_any(wrong), ordered, lambda: values)
+        values = tf.cond(tf.reduce_any(unsorted), in_order, lambda: values)
         return code_points.with_values(values)
 
 
 class Composed(CodePointNormalizer):
-    """Puts decomposed and ordered characters together again."""
+    """Composes characters that are decomposed and in canonical order."""
 
     keeps_start = True
 
@@ -77,65 +78,76 @@ class Composed(CodePointNormalizer):
         """Rewrite each text: ``[n, chars]``, int32, to ``[n, chars]``, int32."""
         values = code_points.values
         classes = tf.cast(self._classes(values), tf.int32)
-        # Nothing composes across these, so that the runs between them go on side by side.
-        begins = characters.row_starts(code_points) | ((classes == 0) & ~self._seconds(values))
+        # A run begins with a starter that is never the second of a pair, so nothing composes across
+        # runs. All runs are processed in parallel, one character of each run at a time.
+        begins = ragged.row_starts(code_points) | ((classes == 0) & ~self._seconds(values))
         first = tf.cast(tf.where(begins)[:, 0], tf.int32)
-        limit = tf.concat([first[1:], [tf.size(values)]], 0)[: tf.size(first)]
-        opening = tf.gather(values, first)
-        opening = tf.where(tf.gather(classes, first) == 0, opening, -1)
-        previous = tf.where(opening >= 0, -1, tf.gather(classes, first))
+        limit = ragged.following(first, tf.size(values))
+        # The last starter of each run (-1: none), its place, and the class of the last mark that
+        # was not composed.
+        letter = tf.gather(values, first)
+        letter = tf.where(tf.gather(classes, first) == 0, letter, -1)
+        last_class = tf.where(letter >= 0, -1, tf.gather(classes, first))
 
-        def going(_: tf.Tensor, at: tf.Tensor, limit: tf.Tensor, *state: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_any(at < limit)
+        def unfinished(
+            _: tf.Tensor, position: tf.Tensor, limit: tf.Tensor, *state: tf.Tensor
+        ) -> tf.Tensor:
+            return tf.reduce_any(position < limit)
 
         def step(
             values: tf.Tensor,
-            at: tf.Tensor,
+            position: tf.Tensor,
             limit: tf.Tensor,
             letter: tf.Tensor,
             place: tf.Tensor,
-            previous: tf.Tensor,
+            last_class: tf.Tensor,
         ) -> tuple[tf.Tensor, ...]:
-            live = tf.where(at < limit)[:, 0]
-            at, limit, letter, place, previous = (
-                tf.gather(one, live) for one in (at, limit, letter, place, previous)
+            active = tf.where(position < limit)[:, 0]
+            position, limit, letter, place, last_class = (
+                tf.gather(vector, active) for vector in (position, limit, letter, place, last_class)
             )
-            here, rank = tf.gather(values, at), tf.gather(classes, at)
-            composite = tf.where(previous < rank, self._compose(letter, here), -1)
+            character, rank = tf.gather(values, position), tf.gather(classes, position)
+            composite = tf.where(last_class < rank, self._compose(letter, character), -1)
             composes = composite >= 0
-            where = tf.boolean_mask(tf.stack([place, at], 1), composes)
-            what = tf.stack([composite, tf.fill(tf.shape(composite), -1)], 1)
+            # The composite takes the place of the letter, and -1 that of the character.
+            index = tf.boolean_mask(tf.stack([place, position], 1), composes)
+            update = tf.stack([composite, tf.fill(tf.shape(composite), -1)], 1)
             values = tf.tensor_scatter_nd_update(
                 values,
-                tf.reshape(where, [-1, 1]),
-                tf.reshape(tf.boolean_mask(what, composes), [-1]),
+                tf.reshape(index, [-1, 1]),
+                tf.reshape(tf.boolean_mask(update, composes), [-1]),
             )
             restarts = ~composes & (rank == 0)
-            letter = tf.where(composes, composite, tf.where(restarts, here, letter))
-            place = tf.where(restarts, at, place)
-            previous = tf.where(composes, previous, tf.where(restarts, -1, rank))
-            return values, at + 1, limit, letter, place, previous
+            letter = tf.where(composes, composite, tf.where(restarts, character, letter))
+            place = tf.where(restarts, position, place)
+            last_class = tf.where(composes, last_class, tf.where(restarts, -1, rank))
+            return values, position + 1, limit, letter, place, last_class
 
-        state = (values, first + 1, limit, opening, first, previous)
+        state = (values, first + 1, limit, letter, first, last_class)
         shapes = (tf.TensorShape([None]),) * len(state)
-        values, *_ = tf.while_loop(going, step, state, shape_invariants=shapes)
-        return characters.select(code_points.with_values(values), values >= 0)
+        values, *_ = tf.while_loop(unfinished, step, state, shape_invariants=shapes)
+        return ragged.select(code_points.with_values(values), values >= 0)
 
     def _compose(self, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:
-        """The composite of each pair, or -1."""
+        """Return the composite of each pair, or -1."""
         key = tf.cast(first, tf.int64) * _SHIFT + tf.cast(second, tf.int64)
         index = tf.minimum(tf.searchsorted(self._keys, key), tf.size(self._keys) - 1)
-        found = tf.gather(self._keys, index) == key
-        return tf.where(found, tf.gather(self._composites, index), -1)
+        known = tf.gather(self._keys, index) == key
+        return tf.where(known, tf.gather(self._composites, index), -1)
 
 
 class Form(CodePointNormalizer):
-    """A normal form, left alone where a glance shows that the texts have it already."""
+    """A normal form. It skips texts that are already normal at a glance."""
 
     keeps_start = True
 
     def __init__(self, steps: list[CodePointNormalizer], unsettled: NDArray[np.bool_]) -> None:
-        """Take the steps, and the code points without which they change nothing."""
+        """Store the steps of the form.
+
+        Args:
+            steps: the normalizers to apply in turn.
+            unsettled: ``[0x110000]``, bool. The steps change no text without these code points.
+        """
         super().__init__()
         self._steps = steps
         self._unsettled = characters.CodePointTable(unsettled)
@@ -157,7 +169,7 @@ class Form(CodePointNormalizer):
         return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
 
 
-def build(spec: Spec) -> Normalizer:
+def build_unicode_form(spec: Spec) -> Normalizer:
     """Build ``NFC``, ``NFD``, ``NFKC`` or ``NFKD``."""
     kind = spec["type"]
     form = getattr(library, kind)()
@@ -172,13 +184,12 @@ def build(spec: Spec) -> Normalizer:
 
 @cache
 def combining_classes() -> NDArray[np.uint8]:
-    """The canonical combining class of each code point, as its rank among the classes.
+    """Return the rank of the canonical combining class of each code point.
 
-    The library does not tell the classes, but it shows what it puts in order.
+    The library does not expose the classes. It shows them by the order in which it puts marks.
 
     Returns:
-        ``[0x110000]``, uint8: 0 for starters, and a higher rank for a higher class; not to be
-        written to.
+        ``[0x110000]``, uint8, read-only: 0 for starters, and a higher rank for a higher class.
     """
 
     def swaps(first: str, second: str) -> bool:
@@ -187,35 +198,36 @@ def combining_classes() -> NDArray[np.uint8]:
     def compare(first: str, second: str) -> int:
         return swaps(first, second) - swaps(second, first)
 
-    # What comes before a mark of the lowest class or behind one of the highest moves, unless it is
-    # a starter.
+    # Every mark moves when it precedes a mark of the lowest class or follows a mark of the highest
+    # class. Starters do not move.
     marks = [
         mark
         for block in characters.blocks()
-        for mark, before, behind in zip(
+        for mark, before_lowest, after_highest in zip(
             block,
-            _NFD.normalize_str("".join(f"~{one}{_LOWEST}" for one in block)).split("~")[1:],
-            _NFD.normalize_str("".join(f"~{_HIGHEST}{one}" for one in block)).split("~")[1:],
+            _NFD.normalize_str("".join(f"~{mark}{_LOWEST}" for mark in block)).split("~")[1:],
+            _NFD.normalize_str("".join(f"~{_HIGHEST}{mark}" for mark in block)).split("~")[1:],
             strict=False,
         )
-        if before == _LOWEST + mark or (behind == mark + _HIGHEST and mark != _HIGHEST)
+        if before_lowest == _LOWEST + mark
+        or (after_highest == mark + _HIGHEST and mark != _HIGHEST)
     ]
     marks.sort(key=cmp_to_key(compare))
-    found = np.zeros(characters.CODE_POINTS, np.uint8)
+    ranks = np.zeros(characters.CODE_POINTS, np.uint8)
     rank = 1
     for index, mark in enumerate(marks):
         rank += index > 0 and compare(marks[index - 1], mark) != 0
-        found[ord(mark)] = rank
-    found.setflags(write=False)
-    return found
+        ranks[ord(mark)] = rank
+    ranks.setflags(write=False)
+    return ranks
 
 
 @cache
 def compositions() -> dict[int, int]:
-    """All pairs that compose, ``first * 2**21 + second``, and what they compose to."""
-    found = {}
-    for composite, parts in characters.ask(_NFD).items():
-        first, second = _NFC.normalize_str(parts[:-1]), parts[-1]
+    """Return the composite of each pair that composes, by ``first * 2**21 + second``."""
+    pairs = {}
+    for composite, decomposition in characters.ask(_NFD).items():
+        first, second = _NFC.normalize_str(decomposition[:-1]), decomposition[-1]
         if len(first) == 1 and _NFC.normalize_str(first + second) == chr(composite):
-            found[ord(first) * _SHIFT + ord(second)] = composite
-    return found
+            pairs[ord(first) * _SHIFT + ord(second)] = composite
+    return pairs

@@ -1,7 +1,7 @@
-"""Texts from files, standard input and arguments: read row by row, the bad ones told apart.
+"""Texts from files, standard input and arguments, read row by row.
 
-Nothing here holds more than one row, so that a file may be larger than memory. What is wrong with
-one row is a :class:`Fault` among the rows; what is wrong with the whole source is an error.
+No more than one row is in memory, so a file may be larger than memory. A row that cannot be read is
+a :class:`Fault` among the rows; a source that cannot be read raises an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
-from diglot.cli.rows import delimited, jsons, parquet
+from diglot.cli.rows import delimited, json_rows, parquet
 from diglot.cli.rows.row import Columns, Fault, Row, undecodable
 from diglot.errors import InputError
 
@@ -26,7 +26,7 @@ STANDARD_INPUT = "-"
 
 
 class Kind(StrEnum):
-    """How texts are stored."""
+    """A format of texts."""
 
     TEXT = "text"
     CSV = "csv"
@@ -50,13 +50,14 @@ _SUFFIXES: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Source:
-    """What rows come from, while it is open.
+    """An open source of rows.
 
     Attributes:
-        prefix: what stands before a row's number in messages, such as ``"reviews.csv:"``.
-        rows: the rows and faults, in order; it can be run through once.
-        size: how much there is to read; ``None`` if nobody knows.
-        done: how much of it has been read, in bytes; ``None`` if ``size`` is a number of rows.
+        prefix: the text before a row's number in messages, such as ``"reviews.csv:"``.
+        rows: the rows and faults, in order; they can be read once.
+        size: the size of the source in bytes, or in rows if ``done`` is ``None``; ``None`` if it is
+            unknown.
+        done: the bytes that have been read; ``None`` if ``size`` is a number of rows.
     """
 
     prefix: str
@@ -66,29 +67,29 @@ class Source:
 
 
 def arguments(texts: Sequence[str]) -> Source:
-    """The texts of a command line, numbered from one."""
+    """The texts of a command line, numbered from 1."""
     rows = iter([Row(number, text) for number, text in enumerate(texts, 1)])
     return Source("TEXT ", rows, len(texts))
 
 
 @contextmanager
 def opened(name: str, kind: Kind | None, columns: Columns) -> Iterator[Source]:
-    """A file or standard input, to read rows from.
+    """Open a file or standard input.
 
     Args:
-        name: a path, or ``"-"``.
-        kind: ``None`` to go by the file's suffix; standard input then has a text a line.
-        columns: which columns to read.
+        name: a path, or ``"-"`` for standard input.
+        kind: the format; ``None`` for the one of the file's suffix. Standard input without a format
+            has a text on each line.
+        columns: the columns to read.
 
     Raises:
-        InputError: there is no such file, its kind is not known or not readable, or it lacks a
-            column. Where a file has no rows apart from each other, as a broken JSON array, it comes
-            while the rows are read.
+        InputError: the file does not exist, its format is unknown or invalid, or it lacks a column.
+            A broken JSON array raises it while the rows are read.
     """
     if name == STANDARD_INPUT:
         if kind is Kind.PARQUET:
             raise InputError("Parquet cannot be read from a pipe; give the file's name as --input")
-        # The stream is not ours to close, only its decoding.
+        # Standard input stays open; only the decoder around it is closed.
         stream = sys.stdin.buffer
         yield Source(
             "<stdin>:", _rows(stream, "<stdin>", kind or Kind.TEXT, columns), None, lambda: 0
@@ -107,22 +108,22 @@ def opened(name: str, kind: Kind | None, columns: Columns) -> Iterator[Source]:
             yield Source(f"{name}:", *parquet.rows(binary, name, columns))
         else:
             size = os.fstat(binary.fileno()).st_size or None
-            with closing(_rows(binary, name, kind, columns)) as found:
-                yield Source(f"{name}:", found, size, binary.tell)
+            with closing(_rows(binary, name, kind, columns)) as rows:
+                yield Source(f"{name}:", rows, size, binary.tell)
 
 
 def _kind(path: Path) -> Kind:
     suffix = path.suffix.lower()
     if suffix not in _SUFFIXES:
         raise InputError(
-            f"{path} has the suffix {suffix}, which diglot does not know; say what it is with"
+            f"{path} has the suffix {suffix}, which diglot does not know; name the format with"
             f" --input-format, which takes one of {', '.join(Kind)}"
         )
     return _SUFFIXES[suffix]
 
 
 def _rows(binary: BinaryIO, name: str, kind: Kind, columns: Columns) -> Generator[Row | Fault]:
-    # Bytes that are not UTF-8 come through as lone surrogates, and so cost their row alone.
+    # Bytes that are not UTF-8 become lone surrogates, so only their row has a fault.
     stream = TextIOWrapper(
         binary,
         encoding="utf-8-sig",
@@ -133,13 +134,13 @@ def _rows(binary: BinaryIO, name: str, kind: Kind, columns: Columns) -> Generato
         if kind is Kind.TEXT:
             yield from _lines(stream, name, columns)
         elif kind is Kind.JSONL:
-            yield from jsons.lines(stream, columns)
+            yield from json_rows.lines(stream, columns)
         elif kind is Kind.JSON:
-            yield from jsons.elements(stream, name, columns)
+            yield from json_rows.elements(stream, name, columns)
         else:
             yield from delimited.rows(stream, name, columns, tabs=kind is Kind.TSV)
     finally:
-        # Whoever has opened the bytes closes them.
+        # The caller opened the bytes, and closes them.
         stream.detach()
 
 
@@ -147,8 +148,8 @@ def _lines(stream: Iterable[str], name: str, columns: Columns) -> Iterator[Row |
     for option, column in (("--column", columns.text), ("--pair-column", columns.pair)):
         if column is not None:
             raise InputError(
-                f"{name} is read as plain text, a text a line, which has no columns; leave out"
-                f" {option}, or say what the file is with --input-format"
+                f"{name} is read as plain text, with a text on each line and no columns; leave out"
+                f" {option}, or name the file's format with --input-format"
             )
     for number, line in enumerate(stream, 1):
         text = line.removesuffix("\n").removesuffix("\r")

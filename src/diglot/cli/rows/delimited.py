@@ -16,10 +16,10 @@ def rows(
     """The rows of a file with a header.
 
     Args:
-        stream: its lines, with their ends as they are.
-        name: of the file, for messages.
-        columns: which to read.
-        tabs: whether it is TSV, rather than CSV.
+        stream: the lines of the file, with unchanged line ends.
+        name: the name of the file, for messages.
+        columns: the columns to read.
+        tabs: whether the file is TSV, rather than CSV.
 
     Raises:
         InputError: the header is missing or unreadable, or lacks a column.
@@ -27,15 +27,15 @@ def rows(
     kind = "TSV" if tabs else "CSV"
     lines = _Lines(stream)
     if tabs:
-        # As IANA's text/tab-separated-values has it: a quotation mark is a character like others.
+        # A quotation mark has no meaning in IANA's text/tab-separated-values.
         reader = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, strict=True)
     else:
         reader = csv.reader(lines, strict=True)
     records = _records(reader, lines, kind)
     header = next(records, None)
     if header is None or isinstance(header, Fault):
-        why = "is empty" if header is None else f"has no readable header ({header.reason})"
-        raise InputError(f"{name} {why}; a {kind} file begins with the columns' names")
+        problem = "is empty" if header is None else f"has no readable header ({header.reason})"
+        raise InputError(f"{name} {problem}; a {kind} file begins with the columns' names")
     names = header[1]
     if (reason := undecodable("".join(names))) is not None:
         raise InputError(f"the header of {name} {reason}")
@@ -47,7 +47,7 @@ def rows(
             continue
         line, cells = record
         if len(cells) != len(names):
-            # Taken as it is, a text with a delimiter in it would be cut off in silence.
+            # Otherwise a text that contains a delimiter would be cut without a message.
             yield Fault(line, f"has {len(cells)} cells, but the header has {len(names)}")
             continue
         texts = [cells[place] for place in places]
@@ -58,7 +58,7 @@ def rows(
 def _records(
     reader: Iterator[list[str]], lines: _Lines, kind: str
 ) -> Iterator[tuple[int, list[str]] | Fault]:
-    """The records that are not blank, each with the line on which it begins."""
+    """The records that are not blank, each with the number of its first line."""
     while True:
         start = lines.number + 1
         try:
@@ -66,41 +66,41 @@ def _records(
         except StopIteration:
             return
         except csv.Error as error:
-            # Nobody knows where a broken record ends: a quotation mark that is never closed would
-            # swallow all that follows. It costs one line, and reading goes on with the next.
-            lines.give_back_all_but_one()
+            # The end of a broken record is unknown: an unclosed quotation mark would include all
+            # lines to the end of the file. Only its first line is skipped.
+            lines.return_all_but_first()
             yield Fault(start, f"is not valid {kind}: {error}")
             continue
-        lines.keep()
+        lines.accept()
         if cells:
             yield start, cells
 
 
 class _Lines:
-    """Lines for a CSV reader, which can be given back."""
+    """Lines for a CSV reader; they can be returned, and are then read again."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = iter(lines)
-        self._ahead: deque[str] = deque()
-        self._taken: list[str] = []
+        self._returned: deque[str] = deque()
+        self._read: list[str] = []
         self.number = 0
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        line = self._ahead.popleft() if self._ahead else next(self._lines)
-        self._taken.append(line)
+        line = self._returned.popleft() if self._returned else next(self._lines)
+        self._read.append(line)
         self.number += 1
         return line
 
-    def keep(self) -> None:
-        """Make the lines taken so far final."""
-        self._taken.clear()
+    def accept(self) -> None:
+        """Accept the lines that were read, so that they cannot be returned."""
+        self._read.clear()
 
-    def give_back_all_but_one(self) -> None:
-        """Take back what was taken since the last call of either, but for its first line."""
-        again = self._taken[1:]
-        self._ahead.extendleft(reversed(again))
-        self.number -= len(again)
-        self._taken.clear()
+    def return_all_but_first(self) -> None:
+        """Return the lines that were read and not accepted, except the first one."""
+        returned = self._read[1:]
+        self._returned.extendleft(reversed(returned))
+        self.number -= len(returned)
+        self._read.clear()

@@ -1,34 +1,32 @@
-"""Rows of Parquet files, which need pyarrow."""
+"""Rows of Parquet files; they need pyarrow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from diglot import extras
 from diglot.cli.rows.row import Columns, Fault, Row, not_utf8, resolve
 from diglot.errors import InputError
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-# A limit for the rows that are in memory at once.
+# The most rows that are in memory at once.
 _BATCH = 1024
 
 
 def rows(binary: BinaryIO, name: str, columns: Columns) -> tuple[Iterator[Row | Fault], int]:
-    """The rows of a file, and how many there are.
+    """The rows of a file, and their number.
 
     Raises:
-        InputError: pyarrow is not installed, or the file is not readable, or it lacks a column.
+        BackendNotInstalledError: pyarrow is not installed.
+        InputError: the file is not readable, or it lacks a column.
     """
-    try:
-        import pyarrow
-        from pyarrow import parquet, types
-    except ImportError as error:
-        raise InputError(
-            f"{name} is a Parquet file, and reading it needs pyarrow, which is not installed; run:"
-            " python -m pip install 'diglot[parquet]'"
-        ) from error
+    extras.require("parquet", "pyarrow", what=f"reading the Parquet file {name}")
+    import pyarrow
+    from pyarrow import parquet, types
+
     try:
         file = parquet.ParquetFile(binary)
     except (pyarrow.ArrowException, OSError) as error:
@@ -52,7 +50,7 @@ def _rows(file: ParquetFile, name: str, columns: Sequence[str]) -> Iterator[Row 
         try:
             batch = next(batches, None)
         except (pyarrow.ArrowException, OSError) as error:
-            raise InputError(f"{name}:{line + 1}: cannot be read on as Parquet: {error}") from error
+            raise InputError(f"{name}:{line + 1}: cannot be read as Parquet: {error}") from error
         if batch is None:
             return
         for cells in zip(*(batch.column(column) for column in columns), strict=True):
@@ -64,7 +62,7 @@ def _rows(file: ParquetFile, name: str, columns: Sequence[str]) -> Iterator[Row 
                 continue
             empty = [column for column, text in zip(columns, texts, strict=True) if text is None]
             yield (
-                Fault(line, f"has no text as {empty[0]!r}, but null")
+                Fault(line, f"has null in the column {empty[0]!r}, not a text")
                 if empty
                 else Row(line, *texts)
             )

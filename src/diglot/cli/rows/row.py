@@ -1,4 +1,4 @@
-"""One row: its number, its texts, and the columns that they are in."""
+"""A row: its number, its texts, and the columns that hold them."""
 
 from __future__ import annotations
 
@@ -11,42 +11,51 @@ _TEXT_COLUMNS = ("text", "sentence")
 
 
 class Row(NamedTuple):
-    """One text to classify, and where it stands."""
+    """A text to classify, or a pair of texts, and the number of its line."""
 
     line: int
     text: str
     pair: str | None = None
 
+    def as_input(self) -> dict[str, str]:
+        """The row in the form that a classifier takes."""
+        return {"text": self.text} | ({} if self.pair is None else {"text_pair": self.pair})
+
 
 class Fault(NamedTuple):
-    """One row that cannot be classified, and why."""
+    """The number of a row that cannot be classified, and the reason."""
 
     line: int
     reason: str
 
 
 class Columns(NamedTuple):
-    """The columns that hold the texts; ``None`` where the user does not say."""
+    """The columns that hold the texts; ``None`` for a column that the user does not name."""
 
     text: str | None = None
     pair: str | None = None
 
 
 def resolve(columns: Columns, names: Sequence[str], where: str) -> list[str]:
-    """The columns to read: that with the text, chosen if need be, and maybe that of the pairs.
+    """The columns to read: the column of the texts and, for pairs, the column of the second texts.
+
+    Args:
+        columns: the columns that the user names.
+        names: the names of the columns that exist.
+        where: the place of the columns, for messages.
 
     Raises:
-        InputError: a column is not among the names, or stands there twice, or cannot be chosen.
+        InputError: a column is missing or exists twice, or the column of the texts is not clear.
     """
-    there = ", ".join(map(repr, names)) or "none"
+    existing = ", ".join(map(repr, names)) or "none"
     text = columns.text
     if text is None:
         others = [name for name in names if name != columns.pair]
         usual = [name for name in _TEXT_COLUMNS if name in others]
         if not usual and len(others) != 1:
             raise InputError(
-                f"{where} has no column named {' or '.join(_TEXT_COLUMNS)}; say which one holds the"
-                f" texts with --column. The columns: {there}"
+                f"{where} has no column named {' or '.join(_TEXT_COLUMNS)}; name the column of the"
+                f" texts with --column. The columns: {existing}"
             )
         text = (usual or others)[0]
         if not usual and any(delimiter in text for delimiter in ";\t|"):
@@ -58,13 +67,13 @@ def resolve(columns: Columns, names: Sequence[str], where: str) -> list[str]:
     chosen = [text] if columns.pair is None else [text, columns.pair]
     for column in chosen:
         if (count := list(names).count(column)) != 1:
-            found = f"{count} columns" if count else "no column"
-            raise InputError(f"{where} has {found} named {column!r}. The columns: {there}")
+            number = f"{count} columns" if count else "no column"
+            raise InputError(f"{where} has {number} named {column!r}. The columns: {existing}")
     return chosen
 
 
 def undecodable(text: str) -> str | None:
-    """Why this is not text, where it holds bytes that could not be decoded."""
+    """The reason why a text is invalid, if it holds bytes that could not be decoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -76,9 +85,9 @@ def undecodable(text: str) -> str | None:
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
-    """What the error means for whoever has the file."""
+    """The reason for the error, and how to mend the file."""
     byte = error.object[error.start]
     return (
-        f"is not UTF-8 (byte 0x{byte:02x} at position {error.start}); convert the file, with iconv"
-        " for example"
+        f"is not UTF-8 (byte 0x{byte:02x} at position {error.start}); convert the file, for example"
+        " with iconv"
     )

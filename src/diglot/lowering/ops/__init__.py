@@ -1,6 +1,7 @@
-"""The lowerings, one file for each family of operators. Importing this package registers them all."""
+"""The lowerings, one file per family of operators; importing this package registers them all."""
 
 from diglot.lowering.ops import (
+    casts,
     convolution,
     creation,
     elementwise,
@@ -10,10 +11,10 @@ from diglot.lowering.ops import (
     matmul,
     normalization,
     reduction,
-    symbolic,
 )
 
 __all__ = [
+    "casts",
     "convolution",
     "creation",
     "elementwise",
@@ -23,5 +24,4 @@ __all__ = [
     "matmul",
     "normalization",
     "reduction",
-    "symbolic",
 ]

@@ -1,4 +1,4 @@
-"""Operators that make a tensor from sizes and numbers."""
+"""Operators that make a tensor from sizes and numbers, and triangles."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from diglot.lowering.registry import lowering
 from diglot.lowering.shapes import Size
 
 aten = torch.ops.aten
-prims = torch.ops.prims
 
 
-def _filled(wanted: list[Size], value: Any, dtype: torch.dtype | None) -> tf.Tensor:
-    return tf.fill(
-        shapes.as_shape(wanted) if wanted else [], dtypes.constant(value, dtypes.to_tf(dtype))
-    )
+def _filled(size: list[Size], value: Any, dtype: torch.dtype | None) -> tf.Tensor:
+    shape = shapes.as_shape(size) if size else []
+    return tf.fill(shape, dtypes.constant(value, dtypes.to_tf(dtype)))
 
 
 def _range(start: Any, end: Any, step: Any, dtype: torch.dtype | None) -> tf.Tensor:
-    """In the widest dtype of the kind, as PyTorch counts, whatever that of the elements."""
-    wanted = dtypes.to_tf(dtype)
-    wide = tf.float64 if wanted.is_floating else tf.int64
-    return tf.cast(tf.range(*(dtypes.constant(one, wide) for one in (start, end, step))), wanted)
+    """Count in float64 or int64, as PyTorch does, and cast the result."""
+    target = dtypes.to_tf(dtype)
+    wide = tf.float64 if target.is_floating else tf.int64
+    bounds = (dtypes.constant(number, wide) for number in (start, end, step))
+    return tf.cast(tf.range(*bounds), target)
 
 
 @lowering(aten.arange.default, promote=("end",))
-def arange(end: Any, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_arange(end: Any, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
     return _range(0, end, 1, dtype)
 
 
 @lowering(aten.arange.start, promote=("start", "end"))
-def arange_start(start: Any, end: Any, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_arange_start(
+    start: Any, end: Any, *, dtype: torch.dtype | None = None, **_: Any
+) -> tf.Tensor:
     """arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
     return _range(start, end, 1, dtype)
 
 
 @lowering(aten.arange.start_step, promote=("start", "end", "step"))
-def arange_start_step(
+def aten_arange_start_step(
     start: Any, end: Any, step: Any = 1, *, dtype: torch.dtype | None = None, **_: Any
 ) -> tf.Tensor:
     """arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
@@ -49,7 +50,7 @@ def arange_start_step(
 
 
 @lowering(aten.full.default)
-def full(
+def aten_full(
     size: list[Size], fill_value: Any, *, dtype: torch.dtype | None = None, **_: Any
 ) -> tf.Tensor:
     """full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
@@ -57,19 +58,19 @@ def full(
 
 
 @lowering(aten.ones.default)
-def ones(size: list[Size], *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_ones(size: list[Size], *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
     return _filled(size, 1, dtype)
 
 
 @lowering(aten.zeros.default)
-def zeros(size: list[Size], *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_zeros(size: list[Size], *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
     return _filled(size, 0, dtype)
 
 
 @lowering(aten.new_full.default)
-def new_full(
+def aten_new_full(
     self: tf.Tensor,
     size: list[Size],
     fill_value: Any,
@@ -82,7 +83,7 @@ def new_full(
 
 
 @lowering(aten.new_ones.default)
-def new_ones(
+def aten_new_ones(
     self: tf.Tensor, size: list[Size], *, dtype: torch.dtype | None = None, **_: Any
 ) -> tf.Tensor:
     """new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
@@ -90,7 +91,7 @@ def new_ones(
 
 
 @lowering(aten.new_zeros.default)
-def new_zeros(
+def aten_new_zeros(
     self: tf.Tensor, size: list[Size], *, dtype: torch.dtype | None = None, **_: Any
 ) -> tf.Tensor:
     """new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
@@ -98,7 +99,7 @@ def new_zeros(
 
 
 @lowering(aten.full_like.default)
-def full_like(
+def aten_full_like(
     self: tf.Tensor, fill_value: Any, *, dtype: torch.dtype | None = None, **_: Any
 ) -> tf.Tensor:
     """full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor"""
@@ -106,25 +107,25 @@ def full_like(
 
 
 @lowering(aten.ones_like.default)
-def ones_like(self: tf.Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_ones_like(self: tf.Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor"""
     return _filled(shapes.sizes(self), 1, dtype)
 
 
 @lowering(aten.zeros_like.default)
-def zeros_like(self: tf.Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_zeros_like(self: tf.Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor"""
     return _filled(shapes.sizes(self), 0, dtype)
 
 
 @lowering(aten.scalar_tensor.default)
-def scalar_tensor(s: Any, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
+def aten_scalar_tensor(s: Any, *, dtype: torch.dtype | None = None, **_: Any) -> tf.Tensor:
     """scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor"""
     return dtypes.constant(s, dtypes.to_tf(dtype))
 
 
 @lowering(aten.tril.default)
-def tril(self: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
+def aten_tril(self: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
     """tril(Tensor self, SymInt diagonal=0) -> Tensor"""
     rows = tf.range(shapes.size(self, -2))[:, None]
     columns = tf.range(shapes.size(self, -1))[None, :]
@@ -132,7 +133,7 @@ def tril(self: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
 
 
 @lowering(aten.triu.default)
-def triu(self: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
+def aten_triu(self: tf.Tensor, diagonal: int = 0) -> tf.Tensor:
     """triu(Tensor self, SymInt diagonal=0) -> Tensor"""
     rows = tf.range(shapes.size(self, -2))[:, None]
     columns = tf.range(shapes.size(self, -1))[None, :]

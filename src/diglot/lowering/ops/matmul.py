@@ -1,4 +1,4 @@
-"""Matrix products, and attention."""
+"""Matrix products and attention."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from diglot.lowering import dtypes, shapes
 from diglot.lowering.registry import lowering
 
 aten = torch.ops.aten
-prims = torch.ops.prims
 
 
 def _safe_softmax(scores: tf.Tensor) -> tf.Tensor:
@@ -26,25 +25,25 @@ def _safe_softmax(scores: tf.Tensor) -> tf.Tensor:
 
 
 def _plus(product: tf.Tensor, x: tf.Tensor, beta: Any) -> tf.Tensor:
-    """``product + beta * x``; with a ``beta`` of zero not even a NaN of ``x`` counts."""
+    """``product + beta * x``; if ``beta`` is 0, ``x`` is ignored even where it is NaN."""
     if beta == 0:
         return product
     return product + (x if beta == 1 else dtypes.constant(beta, x.dtype) * x)
 
 
 @lowering(aten.linear.default)
-def linear(input: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+def aten_linear(input: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
     """linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor
 
-    One flat product: a batched one would multiply the weight once for each row of the batch.
+    Flattens the batch: a batched product would read the weight once per row of the batch.
     """
     if weight.shape.rank == 1:
-        result = matmul(input, weight)
+        result = aten_matmul(input, weight)
     elif input.shape.rank == 2:
         result = tf.matmul(input, weight, transpose_b=True)
     else:
         *rows, inner = shapes.sizes(input)
-        # A -1 spares the product of sizes, but means nothing where there are no elements.
+        # -1 avoids computing the product of the sizes, but is ambiguous without elements.
         flat = -1 if isinstance(inner, int) and inner > 0 else shapes.product(rows)
         result = tf.matmul(shapes.reshape(input, [flat, inner]), weight, transpose_b=True)
         result = shapes.reshape(result, [*rows, shapes.size(weight, 0)])
@@ -52,7 +51,7 @@ def linear(input: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor | None = None) -
 
 
 @lowering(aten.addmm.default)
-def addmm(
+def aten_addmm(
     self: tf.Tensor, mat1: tf.Tensor, mat2: tf.Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> tf.Tensor:
     """addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
@@ -63,19 +62,19 @@ def addmm(
 
 
 @lowering(aten.mm.default)
-def mm(self: tf.Tensor, mat2: tf.Tensor) -> tf.Tensor:
+def aten_mm(self: tf.Tensor, mat2: tf.Tensor) -> tf.Tensor:
     """mm(Tensor self, Tensor mat2) -> Tensor"""
     return tf.matmul(self, mat2)
 
 
 @lowering(aten.bmm.default)
-def bmm(self: tf.Tensor, mat2: tf.Tensor) -> tf.Tensor:
+def aten_bmm(self: tf.Tensor, mat2: tf.Tensor) -> tf.Tensor:
     """bmm(Tensor self, Tensor mat2) -> Tensor"""
     return tf.matmul(self, mat2)
 
 
 @lowering(aten.baddbmm.default)
-def baddbmm(
+def aten_baddbmm(
     self: tf.Tensor, batch1: tf.Tensor, batch2: tf.Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> tf.Tensor:
     """baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor"""
@@ -86,7 +85,7 @@ def baddbmm(
 
 
 @lowering(aten.matmul.default)
-def matmul(self: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+def aten_matmul(self: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
     """matmul(Tensor self, Tensor other) -> Tensor"""
     if self.shape.rank == 1 and other.shape.rank == 1:
         return tf.tensordot(self, other, 1)
@@ -98,13 +97,13 @@ def matmul(self: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
 
 
 @lowering(aten.einsum.default)
-def einsum(equation: str, tensors: list[tf.Tensor], **_: Any) -> tf.Tensor:
+def aten_einsum(equation: str, tensors: list[tf.Tensor], **_: Any) -> tf.Tensor:
     """einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor"""
     return tf.einsum(equation, *tensors)
 
 
 @lowering(aten.scaled_dot_product_attention.default)
-def scaled_dot_product_attention(
+def aten_scaled_dot_product_attention(
     query: tf.Tensor,
     key: tf.Tensor,
     value: tf.Tensor,
@@ -117,12 +116,12 @@ def scaled_dot_product_attention(
 ) -> tf.Tensor:
     """scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor
 
-    A row whose keys are all masked attends to nothing and gives zeros, as PyTorch has it. Half
-    precision is computed in float32, where the scores under a mask of the least float16 still tell.
+    A row whose keys are all masked gives zeros, as in PyTorch. Half precision is computed in
+    float32: added to a mask of the lowest float16, the scores would be lost in float16.
     """
     precision = query.dtype
     if precision in (tf.float16, tf.bfloat16):
-        query, key, value = (tf.cast(one, tf.float32) for one in (query, key, value))
+        query, key, value = (tf.cast(x, tf.float32) for x in (query, key, value))
     if enable_gqa:
         groups = shapes.size(query, -3) // shapes.size(key, -3)
         key, value = tf.repeat(key, groups, axis=-3), tf.repeat(value, groups, axis=-3)

@@ -1,4 +1,4 @@
-"""Softmax, and the normalizations."""
+"""Softmax and normalizations."""
 
 from __future__ import annotations
 
@@ -9,42 +9,41 @@ import tensorflow as tf
 import torch
 
 from diglot.lowering import dtypes
-from diglot.lowering.ops.elementwise import in_float32
+from diglot.lowering.dtypes import in_float32
 from diglot.lowering.registry import lowering
 from diglot.lowering.shapes import Size
 
 aten = torch.ops.aten
-prims = torch.ops.prims
 
 
 def _softmax(x: tf.Tensor, axis: int) -> tf.Tensor:
-    """NaN everywhere along ``axis`` where one element is; TensorFlow's is so only at that one."""
+    """Softmax, NaN along ``axis`` if any element is; TensorFlow's is NaN at that element only."""
     result = tf.nn.softmax(x, axis=axis)
     total = tf.reduce_sum(result, axis=axis, keepdims=True)
-    return result + (total - total)  # which is NaN or zero
+    return result + (total - total)  # total - total is NaN or zero
 
 
 def _along(function: Callable[..., tf.Tensor], x: tf.Tensor, dim: int) -> tf.Tensor:
-    """``function`` along ``dim``; PyTorch takes a number for a vector of one."""
+    """``function`` along ``dim``; PyTorch treats a scalar as a vector of one element."""
     if x.shape.rank == 0:
         return tf.reshape(_along(function, x[None], 0), [])
     return in_float32(lambda y: function(y, axis=dim), x)
 
 
 @lowering(aten.softmax.int, promote=("self",))
-def softmax_int(self: tf.Tensor, dim: int, dtype: torch.dtype | None = None) -> tf.Tensor:
+def aten_softmax_int(self: tf.Tensor, dim: int, dtype: torch.dtype | None = None) -> tf.Tensor:
     """softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"""
     return _along(_softmax, self, dim)
 
 
 @lowering(aten.log_softmax.int, promote=("self",))
-def log_softmax_int(self: tf.Tensor, dim: int, dtype: torch.dtype | None = None) -> tf.Tensor:
+def aten_log_softmax_int(self: tf.Tensor, dim: int, dtype: torch.dtype | None = None) -> tf.Tensor:
     """log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor"""
     return _along(tf.nn.log_softmax, self, dim)
 
 
 @lowering(aten.layer_norm.default)
-def layer_norm(
+def aten_layer_norm(
     input: tf.Tensor,
     normalized_shape: list[Size],
     weight: tf.Tensor | None = None,
@@ -67,7 +66,7 @@ def layer_norm(
 
 
 @lowering(aten.rms_norm.default)
-def rms_norm(
+def aten_rms_norm(
     input: tf.Tensor, normalized_shape: list[Size], weight: tf.Tensor | None = None, eps: Any = None
 ) -> tf.Tensor:
     """rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor"""

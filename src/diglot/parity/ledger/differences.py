@@ -1,37 +1,40 @@
-"""Two ledgers side by side: what moved, and by how much."""
+"""The differences between two ledgers: the stages that moved, and how far."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from diglot.equality.cases import Case
-from diglot.equality.compare import stage_of
-from diglot.equality.judge import Rule, judge, judge_encoding
-from diglot.equality.tolerance import Measurement
+from diglot.equality.judge import Flip, Judgement, Rule, judge, judge_encoding
+from diglot.equality.stages import ENCODING, HIDDEN_STATES, Stages, stage_name, stage_names
 from diglot.errors import LedgerError
 from diglot.explanation import Difference
 from diglot.parity import result
 from diglot.parity.ledger.entries import Entry, Ledger, Origin, key
-from diglot.parity.ledger.sketch import is_hidden
-from diglot.parity.result import Change, Flip
+from diglot.parity.result import Change
 
-_Measured = dict[str, list[tuple[Measurement, float]]]
+if TYPE_CHECKING:
+    from diglot.equality.tolerance import Measurement
+    from diglot.heads import Head
+    from diglot.types import Array
 
 
 @dataclass(frozen=True)
 class Move:
-    """How far one stage moved, over all inputs that both ledgers hold.
+    """The change of one stage, over all inputs that both ledgers hold.
 
     Attributes:
-        stage: one of :data:`diglot.parity.result.STAGES`.
-        judged: on how many inputs it was compared.
-        moved: on how many of them it is not the same to the last bit.
-        beyond: on how many of them it moved by more than the tolerance.
-        largest: the largest difference between two recorded numbers; infinite where the arrays
-            differ in shape, or one number is not finite.
-        ratio: the largest error of the new ledger, as a share of what the old one allows.
+        stage: the stage's name.
+        judged: the number of inputs on which it was compared.
+        moved: the number of inputs on which it is not identical to the last bit.
+        beyond: the number of inputs on which it moved by more than the tolerance.
+        largest: the largest absolute difference between two recorded numbers, in the stage's unit;
+            infinite if the arrays differ in shape, or one number is not finite.
+        ratio: the largest error of the new ledger, as a share of the old ledger's limit.
     """
 
     stage: str
@@ -44,15 +47,15 @@ class Move:
 
 @dataclass(frozen=True)
 class LedgerDiff:
-    """What is not the same in two ledgers.
+    """The differences between two ledgers.
 
     Attributes:
-        changes: of what was recorded, with what, and how.
-        only_old: the inputs that the new ledger does not hold.
-        only_new: the inputs that the old ledger does not hold.
-        refused: the inputs that one of them refuses and the other does not.
+        changes: the changed facts about the whole.
+        only_old: the inputs that only the old ledger holds.
+        only_new: the inputs that only the new ledger holds.
+        refused: the inputs that were refused in one ledger only.
         moves: one for each stage.
-        flips: the rows that have another label, excused or not; numbered as in the new ledger.
+        flips: the rows with different labels, excused or not, with the new ledger's indices.
     """
 
     changes: tuple[Change, ...]
@@ -68,18 +71,17 @@ class LedgerDiff:
         return not self.refused and not any(move.beyond for move in self.moves)
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON has it."""
+        """The differences as a JSON object."""
         facts: dict[str, Any] = result.plain(self)
         return {"within": self.within, **facts}
 
     def __str__(self) -> str:
         lines = ["nothing moved beyond the tolerance" if self.within else "MOVED"]
-        lines += [f"  {one}" for one in self.changes]
-        for what, some in (("old", self.only_old), ("new", self.only_new)):
-            if some:
-                lines.append(f"  only in the {what} ledger: {len(some)} inputs")
-        for case in self.refused:
-            lines.append(f"  refused by one of them alone: {case}")
+        lines += [f"  {change}" for change in self.changes]
+        for which, cases in (("old", self.only_old), ("new", self.only_new)):
+            if cases:
+                lines.append(f"  only in the {which} ledger: {len(cases)} inputs")
+        lines += [f"  refused in one ledger only: {case}" for case in self.refused]
         for move in self.moves:
             lines.append(
                 f"  {move.stage}: {move.moved} of {move.judged} moved, {move.beyond} beyond the"
@@ -88,27 +90,27 @@ class LedgerDiff:
         excused = sum(flip.excused for flip in self.flips)
         lines.append(f"  label flips: {len(self.flips)}, {excused} of them within the tolerance")
         lines += [
-            f"    input {one.case}, row {one.row}: {one.expected} → {one.actual}, {one.margin:.3g}"
-            f" apart where rounding explains {one.limit:.3g}"
-            for one in self.flips
+            f"    input {flip.case}, row {flip.row}: {flip.expected} → {flip.actual},"
+            f" {flip.margin:.3g} apart where rounding explains {flip.limit:.3g}"
+            for flip in self.flips
         ]
         return "\n".join(lines)
 
 
 def diff(old: Ledger, new: Ledger) -> LedgerDiff:
-    """Hold the new ledger's answers against the old one's, under the old one's tolerance.
+    """Compare the new ledger with the old one, under the old one's tolerance.
 
     Raises:
-        LedgerError: the two cannot be compared: they are of different precisions, or have no input
-            in common.
+        LedgerError: the ledgers differ in precision or task, or have no input in common.
     """
-    if old.precision != new.precision:
+    if (old.precision, old.task) != (new.precision, new.task):
         raise LedgerError(
-            f"the ledgers were recorded in {old.precision} and in {new.precision}, which differ by"
-            " more than versions do; record both with the same --precision"
+            f"the ledgers were recorded in {old.precision} for {old.task} and in {new.precision}"
+            f" for {new.task}, which differ by more than versions do; record both with the same"
+            " --precision"
         )
-    earlier = {key(one.case): one for one in old.entries}
-    later = {key(one.case): one for one in new.entries}
+    earlier = {key(entry.case): entry for entry in old.entries}
+    later = {key(entry.case): entry for entry in new.entries}
     if not earlier.keys() & later.keys():
         raise LedgerError(
             f"the ledgers, of {old.checkpoint} and of {new.checkpoint}, have no input in common;"
@@ -119,81 +121,91 @@ def diff(old: Ledger, new: Ledger) -> LedgerDiff:
         old.tolerance,
         old.rounding,
         ("the new ledger", "the old one"),
+        old.head,
     )
-    moves = {stage: Move(stage) for stage in result.STAGES}
+    moves = {stage: Move(stage) for stage in stage_names(old.head)}
     refused, flips = [], []
-    for number, entry in enumerate(new.entries):
+    for index, entry in enumerate(new.entries):
         before = earlier.get(key(entry.case))
         if before is None:
             continue
         if bool(before.refused) != bool(entry.refused):
             refused.append(entry.case)
         elif not entry.refused:
-            some, flipped = _judged(entry, before, rule)
-            for stage, measured in some.items():
-                moves[stage] = _further(moves[stage], measured)
-            flips += [replace(one, case=number, text=_text(entry.case, one)) for one in flipped]
+            judgement, distances = _judged(entry, before, rule)
+            for stage, measurements in judgement.stages.items():
+                moves[stage] = _further(moves[stage], measurements, distances.get(stage, 0.0))
+            text = entry.case.texts
+            flips += [
+                replace(flip, case=index, text=text[flip.row] if text else "")
+                for flip in judgement.flips
+            ]
     return LedgerDiff(
         changes(old, new),
-        tuple(one.case for name, one in earlier.items() if name not in later),
-        tuple(one.case for name, one in later.items() if name not in earlier),
+        tuple(entry.case for name, entry in earlier.items() if name not in later),
+        tuple(entry.case for name, entry in later.items() if name not in earlier),
         tuple(refused),
         tuple(moves.values()),
         tuple(flips),
     )
 
 
-def _judged(entry: Entry, before: Entry, rule: Rule) -> tuple[_Measured, tuple[Flip, ...]]:
-    """What was measured of one input, by stage, each time with the distance of the arrays."""
+def _judged(entry: Entry, before: Entry, rule: Rule) -> tuple[Judgement, dict[str, float]]:
+    """The judgement of one input, and the largest difference between the arrays of each stage."""
     ids = judge_encoding(entry.encoding, before.encoding, rule)
     wanted = before.expected
-    actual = {name: one.values for name, one in entry.stages.items() if name in wanted.stages}
+    actual = entry.stages
     if ids.differences:
-        # Of other ids, the hidden states are other ones, and need not even be as many.
-        actual = {name: one for name, one in actual.items() if not is_hidden(name)}
-    found = judge(actual, wanted.stages, wanted.truth, rule, peers=wanted.peers)
-    measured: _Measured = {}
-    for judgement, ours, theirs in (
-        (ids, entry.encoding, before.encoding),
-        (found, actual, wanted.stages),
-    ):
-        for one in judgement.measurements:
-            both = one.name in ours and one.name in theirs
-            distance = Difference.between(ours[one.name], theirs[one.name]).largest if both else 0.0
-            stage = result.ENCODING if judgement is ids else stage_of(one.name)
-            measured.setdefault(stage, []).append((one, distance))
-    return measured, found.flips
+        # Other ids have other hidden states, of another length.
+        actual = actual._replace(hidden_states=())
+    judged = judge(actual, wanted.stages, wanted.truth, rule, peers=wanted.peers)
+    distances = _distances(actual, wanted.stages, rule.head)
+    shared = entry.encoding.keys() & before.encoding.keys()
+    distances[ENCODING] = _largest((entry.encoding[n], before.encoding[n]) for n in shared)
+    return Judgement({**ids.stages, **judged.stages}, flips=judged.flips), distances
 
 
-def _further(move: Move, measured: Sequence[tuple[Measurement, float]]) -> Move:
-    """The same with one more input."""
-    distances = [distance for _, distance in measured]
+def _distances(actual: Stages, expected: Stages, head: Head) -> dict[str, float]:
+    layers = zip(actual.hidden_states, expected.hidden_states, strict=False)
+    distances = {HIDDEN_STATES: _largest(layers)}
+    for stage in head.stages:
+        if stage.name in actual.outputs and stage.name in expected.outputs:
+            pair = actual.outputs[stage.name], expected.outputs[stage.name]
+            distances[stage_name(stage)] = _largest([pair])
+    return distances
+
+
+def _largest(pairs: Iterable[tuple[Array, Array]]) -> float:
+    distances = [Difference.between(new, old).largest for new, old in pairs]
+    return float(np.max(distances, initial=0.0))
+
+
+def _further(move: Move, measurements: tuple[Measurement, ...], distance: float) -> Move:
+    """The move with one more input."""
     return Move(
         move.stage,
         move.judged + 1,
-        move.moved + any(distances),
-        move.beyond + any(one.difference is not None for one, _ in measured),
-        max(move.largest, *distances),
-        max(move.ratio, *(one.ratio for one, _ in measured)),
+        move.moved + bool(distance),
+        move.beyond + any(one.difference is not None for one in measurements),
+        max(move.largest, distance),
+        max(move.ratio, *(measurement.ratio for measurement in measurements)),
     )
 
 
-def _text(case: Case, flip: Flip) -> str:
-    return case.texts[flip.row] if case.texts else ""
-
-
 def changes(old: Origin, new: Origin) -> tuple[Change, ...]:
-    """What about the whole is not as it was."""
-    was, now = _told(old), _told(new)
-    both = ((what, was.get(what, ""), now.get(what, "")) for what in {**was, **now})
-    return tuple(Change(*one) for one in both if one[1] != one[2])
+    """The facts about the whole that differ."""
+    before, now = _described(old), _described(new)
+    names = {**before, **now}
+    values = ((name, before.get(name, ""), now.get(name, "")) for name in names)
+    return tuple(Change(*value) for value in values if value[1] != value[2])
 
 
-def _told(origin: Origin) -> dict[str, str]:
+def _described(origin: Origin) -> Mapping[str, str]:
     """The facts about a ledger, in words."""
     return {
         "checkpoint": origin.checkpoint,
         **origin.files,
+        "task": origin.task,
         "labels": ", ".join(origin.labels),
         "function_to_apply": origin.function_to_apply,
         "backend": origin.backend,

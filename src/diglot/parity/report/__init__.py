@@ -1,8 +1,7 @@
-"""A check as one page that shows it all, and needs nothing but a browser.
+"""A check as one HTML page, which needs only a browser.
 
-The page is one file. It asks for nothing over the network, and its only script copies a command.
-Whatever comes from a checkpoint or a text is escaped, and characters that do not show are written
-out.
+The page is one file. It loads nothing over the network, and its only script copies a command.
+Values from a checkpoint or a text are escaped, and invisible characters are written as escapes.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ def write(result: CheckResult, path: Path) -> None:
     """Write the report of a check as one HTML file.
 
     Args:
-        result: what the check found.
-        path: where to; a file that is there is replaced.
+        result: the result of the check.
+        path: the file to write; an existing file is replaced.
 
     Raises:
         BackendNotInstalledError: the extra ``parity`` is missing.

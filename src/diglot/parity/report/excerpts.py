@@ -1,8 +1,7 @@
-"""What the page shows of a result: the worst first, and not more than can be read."""
+"""Excerpts of a result for the page: the worst inputs first, in a readable number."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,13 +20,13 @@ _HEAT = (0.01, 0.1, 0.3, 1.0)
 
 @dataclass(frozen=True)
 class Excerpt:
-    """Some neighbouring tokens of one row, its worst among them.
+    """Neighbouring tokens of one row, with the worst token of the row.
 
     Attributes:
         row: the row's number.
-        first: how many tokens come before.
-        whole: how many the row has.
-        tokens: those to show.
+        first: the position of the first token.
+        whole: the number of tokens in the row.
+        tokens: the tokens to show.
     """
 
     row: int
@@ -38,7 +37,14 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Origin:
-    """What inputs of one origin came to."""
+    """The inputs of one origin.
+
+    Attributes:
+        name: the origin.
+        inputs: the number of inputs.
+        refused: the number of inputs that both sides refuse.
+        worst: the largest error, as a share of the limit.
+    """
 
     name: str
     inputs: int
@@ -46,64 +52,62 @@ class Origin:
     worst: float
 
 
-def ratio(one: Input) -> float:
-    """The largest error of an input in any stage, as a share of what was allowed."""
-    return max(one.ratios.values(), default=0.0)
+def ratio(judged: Input) -> float:
+    """The largest error of an input in any stage, as a share of the limit."""
+    return max(judged.ratios.values(), default=0.0)
 
 
 def ranked(result: CheckResult) -> list[tuple[int, Input]]:
-    """The inputs with their numbers, the worst first, the refused last."""
+    """The inputs with their numbers; the worst first, refused ones last."""
     return sorted(
         enumerate(result.inputs), key=lambda pair: (bool(pair[1].refused), -ratio(pair[1]))
     )
 
 
 def worst(result: CheckResult) -> list[tuple[int, Input]]:
-    """The worst of those whose tokens are known."""
+    """The worst inputs with known tokens, with their numbers."""
     return [pair for pair in ranked(result) if pair[1].tokens][:_WORST]
 
 
-def excerpts(one: Input) -> list[Excerpt]:
-    """The worst rows of an input, each around its worst token."""
-    rows = [(number, tokens) for number, tokens in enumerate(one.tokens) if tokens]
+def excerpts(judged: Input) -> list[Excerpt]:
+    """Excerpts of the worst rows of an input, each around its worst token."""
+    rows = [(number, tokens) for number, tokens in enumerate(judged.tokens) if tokens]
     rows.sort(key=lambda pair: -max(map(_share, pair[1])))
-    found = []
+    cut = []
     for number, tokens in sorted(rows[:_ROWS]):
-        at = max(range(len(tokens)), key=lambda place: _share(tokens[place]))
-        first = max(0, min(at - _TOKENS // 2, len(tokens) - _TOKENS))
-        found.append(Excerpt(number, first, len(tokens), tokens[first : first + _TOKENS]))
-    return found
+        peak = max(range(len(tokens)), key=lambda index: _share(tokens[index]))
+        first = max(0, min(peak - _TOKENS // 2, len(tokens) - _TOKENS))
+        cut.append(Excerpt(number, first, len(tokens), tokens[first : first + _TOKENS]))
+    return cut
 
 
 def heat(token: Token) -> int:
-    """How much of its limit a token takes, from 0 to 3, and 4 beyond it."""
+    """The error of a token in five steps: 0 to 3 within the limit, 4 beyond it."""
     return sum(not _share(token) <= edge for edge in _HEAT)
 
 
 def origins(result: CheckResult) -> list[Origin]:
-    """Where the inputs come from, in the order of their first."""
+    """The origins of the inputs, in the order of their first input."""
+    by_origin: dict[str, list[Input]] = {}
+    for judged in result.inputs:
+        by_origin.setdefault(judged.case.origin, []).append(judged)
     return [
-        Origin(
-            name,
-            len(some),
-            sum(bool(one.refused) for one in some),
-            max(map(ratio, some), default=math.nan),
-        )
-        for name in dict.fromkeys(one.case.origin for one in result.inputs)
-        if (some := [one for one in result.inputs if one.case.origin == name])
+        Origin(name, len(inputs), sum(bool(judged.refused) for judged in inputs), worst_ratio)
+        for name, inputs in by_origin.items()
+        for worst_ratio in [max(map(ratio, inputs))]
     ]
 
 
 def sides(result: CheckResult) -> list[str]:
-    """The sides that have invariants."""
-    return list(dict.fromkeys(one.side for one in result.invariants))
+    """The names of the sides that have invariants."""
+    return list(dict.fromkeys(invariant.side for invariant in result.invariants))
 
 
 def invariants(result: CheckResult) -> dict[str, dict[str, Invariant]]:
-    """By name, then by side."""
+    """The invariants by name, then by side."""
     table: dict[str, dict[str, Invariant]] = {}
-    for one in result.invariants:
-        table.setdefault(one.name, {})[one.side] = one
+    for invariant in result.invariants:
+        table.setdefault(invariant.name, {})[invariant.side] = invariant
     return table
 
 

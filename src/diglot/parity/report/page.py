@@ -1,4 +1,4 @@
-"""The page: what a result says, laid out by the templates."""
+"""The page: a result, rendered by the templates."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ def _environment() -> Environment:
 
 
 def _finalize(value: Any) -> Any:
-    """Applied to every value that the templates print, before it is escaped."""
+    """Make the text of a value visible; applied to each printed value before it is escaped."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return visible(value, len(value))
     return value
 
 
 def _policy(style: str, script: str) -> str:
-    """A content security policy under which nothing runs or loads but these two."""
-    hashes = [b64encode(sha256(one.encode()).digest()).decode() for one in (style, script)]
+    """A content security policy that allows this style and this script, and nothing else."""
+    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';"
         " base-uri 'none'; form-action 'none'"

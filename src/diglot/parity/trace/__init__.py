@@ -1,4 +1,7 @@
-"""Where in a model two readings of it part: operator by operator, each held against float64."""
+"""Finds the first operator at which two versions of a model diverge.
+
+Every operator of the captured graph runs in both frameworks, or in two precisions, and in float64.
+"""
 
 from diglot.parity.trace.models import trace, trace_models
 from diglot.parity.trace.steps import Layer, Step, Trace

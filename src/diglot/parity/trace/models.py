@@ -1,4 +1,4 @@
-"""Trace a checkpoint, or two readings of it that are at hand."""
+"""Traces a checkpoint, or two loaded models of it."""
 
 from __future__ import annotations
 
@@ -39,31 +39,30 @@ def trace(
     """Follow one input through a checkpoint, operator by operator.
 
     Args:
-        checkpoint: a directory, a hub id, a checkpoint that was found already, or ``None`` for the
-            small one that diglot ships.
-        encoding: the model's inputs, each ``[batch, tokens]``; without an ``attention_mask``, all
-            tokens count.
-        against: what is held against PyTorch: ``"tensorflow"``, or PyTorch itself in another
-            precision: ``"bfloat16"``, ``"float16"``, ``"float32"`` or ``"float64"``.
-        precision: of PyTorch, and of TensorFlow.
-        tolerance: how large the error of one operator may be.
+        checkpoint: a directory, a hub id, a checkpoint, or ``None`` for the small checkpoint that
+            diglot ships.
+        encoding: the model's inputs, each ``[batch, tokens]``; without an ``attention_mask``, every
+            token counts.
+        against: the tested side: ``"tensorflow"``, or PyTorch in another precision:
+            ``"bfloat16"``, ``"float16"``, ``"float32"`` or ``"float64"``.
+        precision: the precision of PyTorch and of TensorFlow.
+        tolerance: the largest error that is allowed to one operator.
 
     Raises:
         BackendNotInstalledError: PyTorch or TensorFlow is missing; a trace needs both.
         CheckpointError: the checkpoint cannot be read.
-        InputError: the model cannot take the encoding, or there is no such ``against``.
-        LoweringError: the model cannot be recorded.
+        InputError: the model does not take the encoding, or ``against`` is unknown.
+        LoweringError: the model cannot be captured.
     """
     backends.require(TENSORFLOW)
     if against not in (TENSORFLOW, *get_args(Precision)):
         raise InputError(
-            f"PyTorch cannot be traced against {against!r}; use {TENSORFLOW}, or for PyTorch in"
-            f" another precision {', '.join(get_args(Precision))}"
+            f"PyTorch cannot be traced against {against!r}; use {TENSORFLOW}, or one of"
+            f" {', '.join(get_args(Precision))} for PyTorch in another precision"
         )
-    found = checkpoint
-    if not isinstance(found, checkpoints.Checkpoint):
-        found = checkpoints.find(found)
-    model = cast("PreTrainedModel", torch_model.load(found, precision=precision))
+    if not isinstance(checkpoint, checkpoints.Checkpoint):
+        checkpoint = checkpoints.find(checkpoint)
+    model = cast("PreTrainedModel", torch_model.load(checkpoint, precision=precision))
     other: TracedModel
     if against == TENSORFLOW:
         from diglot.lowering.model import LoweredModel
@@ -71,9 +70,9 @@ def trace(
         other = LoweredModel(deepcopy(model))
     else:
         other = cast(
-            "PreTrainedModel", torch_model.load(found, precision=cast("Precision", against))
+            "PreTrainedModel", torch_model.load(checkpoint, precision=cast("Precision", against))
         )
-    return trace_models(model, other, encoding, checkpoint=found.name, tolerance=tolerance)
+    return trace_models(model, other, encoding, checkpoint=checkpoint.name, tolerance=tolerance)
 
 
 def trace_models(
@@ -85,21 +84,21 @@ def trace_models(
     tolerance: Tolerance = BUDGET,
     graph: Graph | None = None,
 ) -> Trace:
-    """Follow one input through two readings of one checkpoint.
+    """Follow one input through two models of the same checkpoint.
 
     Args:
-        model: transformers' PyTorch model, in evaluation mode: the reference.
-        other: the tested model: the lowered one, maybe inside a ``TFAutoModel...``, of the same
-            precision, or the same PyTorch model in another one.
+        model: transformers' PyTorch model in evaluation mode, the reference.
+        other: the tested model: the lowered model, or a Keras model around it, in the same
+            precision; or the same PyTorch model in another precision.
         encoding: as in :func:`trace`.
-        checkpoint: what to call it.
+        checkpoint: its name, for the report.
         tolerance: as in :func:`trace`.
-        graph: the recording of ``model``, or of ``other`` where that is PyTorch's too, for the same
-            inputs; it takes seconds to make, and serves any number of traces.
+        graph: the captured graph of ``model``, or of ``other`` if that is a PyTorch model, for the
+            same inputs. A capture takes seconds; one graph serves any number of traces.
 
     Raises:
-        InputError: the model cannot take the encoding.
-        LoweringError: it cannot be recorded, or ``other`` is another model.
+        InputError: the model does not take the encoding.
+        LoweringError: the model cannot be captured, or ``other`` is another model.
     """
     import torch
 
@@ -107,34 +106,35 @@ def trace_models(
     from diglot.parity.trace.walk import Walk
 
     other = getattr(other, "lowered", other)
-    taken = record.text_inputs(model)
-    if strangers := set(encoding) - set(taken):
+    inputs = record.text_inputs(model)
+    if unknown := set(encoding) - set(inputs):
         raise InputError(
-            f"{model.config.model_type} takes {', '.join(taken)}, not"
-            f" {', '.join(sorted(strangers))}; leave that out"
+            f"{model.config.model_type} takes {', '.join(inputs)}, not"
+            f" {', '.join(sorted(unknown))}; leave that out"
         )
-    arrays = {name: np.asarray(encoding[name], np.int64) for name in taken if name in encoding}
+    arrays = {name: np.asarray(encoding[name], np.int64) for name in inputs if name in encoding}
     arrays.setdefault("attention_mask", np.ones_like(arrays["input_ids"]))
     framework = "PyTorch" if isinstance(other, torch.nn.Module) else "TensorFlow"
     sides = (f"{framework} in {_precision(other)}", f"PyTorch in {_precision(model)}")
     with torch.no_grad():
-        inputs = {name: torch.from_numpy(np.array(one)) for name, one in arrays.items()}
-        walk = Walk(model, other, inputs, tolerance, sides, graph)
+        tensors = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        walk = Walk(model, other, tensors, tolerance, sides, graph)
         steps = tuple(walk.steps())
         return Trace(
             checkpoint=checkpoint or model.config.model_type,
             reference=sides[1],
             against=sides[0],
-            shapes={name: one.shape for name, one in arrays.items()},
+            shapes={name: array.shape for name, array in arrays.items()},
             steps=steps,
-            elsewhere=() if any(one.reason for one in steps) else tuple(walk.elsewhere()),
+            elsewhere=() if any(step.reason for step in steps) else tuple(walk.elsewhere()),
         )
 
 
 def _precision(model: TracedModel) -> str:
-    """The dtype of its floating-point weights."""
+    """The dtype of the floating-point weights."""
     import torch
 
     if isinstance(model, torch.nn.Module):
         return str(model.dtype).removeprefix("torch.")
-    return next(str(one.dtype.name) for one in model.variables.values() if one.dtype.is_floating)
+    floating = (item for item in model.variables.values() if item.dtype.is_floating)
+    return str(next(floating).dtype.name)

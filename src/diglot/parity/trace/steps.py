@@ -1,4 +1,4 @@
-"""What a trace found, as a value: read it, print it, or make a chart of it."""
+"""The result of a trace: its steps, its blocks, and the text of the report."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from typing import Any
 
 from diglot.parity.result import plain
 
-# The block that a module belongs to: all up to its number, as in ``bert.encoder.layer.3``; without
-# a number, the first two names.
+# The block of a module: the name up to its number, as in ``bert.encoder.layer.3``; the first two
+# names if there is no number.
 _BLOCK = re.compile(r".*?\.\d+(?=\.|$)|[^.]+(\.[^.]+)?")
 
-# How many operators are printed before and behind the one that is named.
-_AROUND = 3
+# The number of operators printed before and after the first divergent one.
+_CONTEXT = 3
 
 
 @dataclass(frozen=True)
 class Step:
-    """One operator or weight of the recorded model, on both sides.
+    """One operator or weight of the captured model, on both sides.
 
-    Errors are the largest of all elements, in the result's own unit, against float64.
+    Each error is the largest absolute difference from float64 over all elements, in the unit of the
+    result.
 
     Attributes:
-        node: its name in the recorded graph.
-        module: Hugging Face's name of the module that calls it, or the weight's own name; empty
-            for the model itself.
-        operator: such as ``"aten.linear.default"``; of a weight ``"parameter"``, ``"buffer"`` or
+        node: its name in the captured graph.
+        module: the Hugging Face name of the module that calls it, or of the weight; empty for the
+            model itself.
+        operator: such as ``"aten.linear.default"``; for a weight ``"parameter"``, ``"buffer"`` or
             ``"constant"``.
-        dtype: of the result.
-        shape: of the result.
+        dtype: the dtype of the result.
+        shape: the shape of the result.
         scale: the largest finite magnitude in the result.
-        expected: the reference's error, with all that it inherits from the operators before.
-        actual: the tested side's, likewise; infinite where it has no such result.
-        growth: how much larger ``actual`` is than in the worst of its inputs, both as a share of
-            the scale.
-        expected_here: the error that the reference's operator itself makes: both sides have the
-            same inputs.
-        actual_here: the error that the tested side's operator itself makes.
-        limit: what is allowed of ``actual_here``; 0 where both must be identical.
-        ratio: ``actual_here`` as a share of the limit; above 1 where the sides part.
-        reason: why the difference that is born here is not rounding; empty where none is.
+        expected: the reference's error, including the errors of the operators before.
+        actual: the tested side's error, including those before; infinite without a result.
+        growth: the relative error of the tested side here (``actual / scale``), minus that of its
+            worst input.
+        expected_here: the error of the reference's operator alone, on inputs that both sides share.
+        actual_here: the error of the tested side's operator alone.
+        limit: the largest ``actual_here`` that is allowed; 0 if both must be identical.
+        ratio: ``actual_here / limit``; above 1 if the sides diverge.
+        reason: the reason that the operator diverges by more than rounding; empty if it does not.
     """
 
     node: str
@@ -61,16 +61,16 @@ class Step:
 
     @property
     def block(self) -> str:
-        """The part of the model that it belongs to, such as ``bert.encoder.layer.3``."""
-        found = _BLOCK.match(self.module)
-        return found[0] if found else "(the model itself)"
+        """The block of the model that it belongs to, such as ``bert.encoder.layer.3``."""
+        match = _BLOCK.match(self.module)
+        return match[0] if match else "(the model itself)"
 
     def __str__(self) -> str:
         return f"{self.module or 'the model itself'}: {self.operator} ({self.node})"
 
     @property
     def rounds(self) -> bool:
-        """Whether it computes, and so has rounding; a weight does not."""
+        """Whether it computes floating-point numbers, which are rounded; a weight is not."""
         return "." in self.operator and self.dtype.startswith(("float", "bfloat"))
 
 
@@ -80,10 +80,10 @@ class Layer:
 
     Attributes:
         name: such as ``bert.encoder.layer.3``.
-        expected: the reference's error, against float64.
+        expected: the reference's largest absolute difference from float64.
         actual: the tested side's.
-        scale: the largest magnitude in what the block gives.
-        ratio: the largest of its operators', as a share of what each was allowed.
+        scale: the largest magnitude in the block's result.
+        ratio: the largest ratio of error to limit among its operators.
     """
 
     name: str
@@ -95,15 +95,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Trace:
-    """Two readings of one model, followed through all operators on the same input.
+    """Two versions of one model, compared operator by operator on the same input.
 
     Attributes:
-        checkpoint: what was traced.
-        reference: the side that is held to be right, such as ``"PyTorch in float32"``.
-        against: the side that is tested, such as ``"TensorFlow in float32"``.
-        shapes: of the inputs, by name.
-        steps: in the order in which the model runs them, the weights first.
-        elsewhere: differences that are born in no operator: a side gives something else as a whole
+        checkpoint: the name of the checkpoint.
+        reference: the reference side, such as ``"PyTorch in float32"``.
+        against: the tested side, such as ``"TensorFlow in float32"``.
+        shapes: the shape of each input, by name.
+        steps: the weights, then the operators in the order in which the model runs them.
+        elsewhere: differences outside of the operators: a model as a whole gives another result
             than its operators one by one.
     """
 
@@ -115,23 +115,24 @@ class Trace:
     elsewhere: tuple[str, ...] = ()
 
     @property
-    def born(self) -> Step | None:
-        """The first operator or weight at which the sides part by more than rounding."""
+    def first_divergent(self) -> Step | None:
+        """The first operator or weight at which the sides diverge by more than rounding."""
         return next((step for step in self.steps if step.reason), None)
 
     @property
     def equal(self) -> bool:
-        """Whether nothing parts."""
-        return self.born is None and not self.elsewhere
+        """Whether nothing diverges."""
+        return self.first_divergent is None and not self.elsewhere
 
     @property
     def grown(self) -> Step | None:
-        """The operator in which the tested side's error grows most, as a share of the scale.
+        """The operator in which the relative error of the tested side grows most.
 
-        One that makes no error by itself, as a slice, has only another scale.
+        An operator without an error of its own, such as a slice, does not count: there only the
+        scale changes.
         """
-        some = (step for step in self.steps if step.rounds and step.actual_here)
-        return max(some, key=lambda step: step.growth, default=None)
+        steps = (step for step in self.steps if step.rounds and step.actual_here)
+        return max(steps, key=lambda step: step.growth, default=None)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -143,56 +144,60 @@ class Trace:
         return tuple(
             Layer(
                 name,
-                some[-1].expected,
-                some[-1].actual,
-                some[-1].scale,
-                max(step.ratio for step in some),
+                steps[-1].expected,
+                steps[-1].actual,
+                steps[-1].scale,
+                max(step.ratio for step in steps),
             )
-            for name, some in blocks.items()
+            for name, steps in blocks.items()
         )
 
     def facts(self) -> dict[str, Any]:
-        """All of it as JSON has it; a number that is not finite becomes a text."""
-        derived = {"equal": self.equal, "born": self.born, "layers": self.layers}
+        """The trace as JSON values; a number that is not finite becomes a string."""
+        derived = {
+            "equal": self.equal,
+            "first_divergent": self.first_divergent,
+            "layers": self.layers,
+        }
         return {**plain(derived), **plain(self)}
 
     def __str__(self) -> str:
         return self.text()
 
     def text(self, *, every: bool = False) -> str:
-        """The verdict, what surrounds it, and the errors block by block.
+        """The verdict, the steps around the first divergent one, and the errors per block.
 
         Args:
-            every: whether to print each operator in place of the blocks.
+            every: whether to print each operator instead of the blocks.
         """
-        blocks = [(one.name, one.scale, one.expected, one.actual) for one in self.layers]
+        blocks = [(layer.name, layer.scale, layer.expected, layer.actual) for layer in self.layers]
         table = _rows(self.steps) if every else _columns(("block", *_ERRORS), blocks)
         return "\n".join([*self._verdict(), "", *table])
 
     def _verdict(self) -> Iterator[str]:
-        verdict = "no operator parts" if self.equal else "DIFFERENT"
+        verdict = "no operator diverges" if self.equal else "DIFFERENT"
         inputs = ", ".join(f"{name} {list(shape)}" for name, shape in self.shapes.items())
         yield f"{self.against} against {self.reference}, {self.checkpoint}: {verdict}"
         yield f"  {len(self.steps)} weights and operators; {inputs}"
         if (grown := self.grown) is not None:
             yield f"  the error grows most in {grown}: by {grown.growth:.1e} of the scale"
-        yield from (f"  {one}" for one in self.elsewhere)
-        if (born := self.born) is None:
+        yield from (f"  {difference}" for difference in self.elsewhere)
+        if (first := self.first_divergent) is None:
             return
-        yield f"  born in {born}, {born.dtype} {list(born.shape)}"
-        yield f"    {born.reason}"
+        yield f"  the first to diverge is {first}, {first.dtype} {list(first.shape)}"
+        yield f"    {first.reason}"
         if others := sum(bool(step.reason) for step in self.steps) - 1:
-            yield f"  {others} more part on the same inputs"
+            yield f"  on the same inputs as the reference, {others} more diverge"
         yield ""
-        place = self.steps.index(born)
-        yield from _rows(self.steps[max(place - _AROUND, 0) : place + _AROUND + 1])
+        place = self.steps.index(first)
+        yield from _rows(self.steps[max(place - _CONTEXT, 0) : place + _CONTEXT + 1])
 
 
 _ERRORS = ("scale", "reference", "tested")
 
 
 def _rows(steps: Iterable[Step]) -> Iterator[str]:
-    """A line for each step; an arrow marks those that part."""
+    """A line per step; an arrow marks the divergent ones."""
     return _columns(
         ("operator", *_ERRORS, "reference here", "tested here", "limit"),
         [
@@ -211,7 +216,7 @@ def _rows(steps: Iterable[Step]) -> Iterator[str]:
 
 
 def _columns(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Cells under their heads, the first to the left and the numbers to the right."""
+    """A table; the first column is aligned left, the numbers right."""
     cells = [heads, *((first, *map(_short, rest)) for first, *rest in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for first, *rest in cells:

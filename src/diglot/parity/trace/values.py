@@ -1,9 +1,9 @@
-"""One recorded graph, run node by node: in PyTorch, in any precision, and in TensorFlow."""
+"""The values of a captured graph, node by node, in PyTorch or in TensorFlow."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +13,7 @@ from torch.fx.node import map_arg
 from torch.utils._pytree import tree_map, tree_map_only
 
 from diglot.errors import LoweringError
-from diglot.lowering import Program
+from diglot.lowering import Program, passes
 from diglot.lowering.dtypes import to_numpy, to_torch
 from diglot.lowering.passes.promotion import convert
 from diglot.lowering.program import apply
@@ -21,69 +21,69 @@ from diglot.lowering.program import apply
 DOUBLED: Mapping[torch.dtype, torch.dtype] = dict.fromkeys(
     (torch.float16, torch.bfloat16, torch.float32), torch.float64
 )
-"""What makes float64 of every precision."""
+"""Replaces every floating-point dtype by float64."""
 
 
-class Reading(ABC):
-    """One side of a trace.
+class Values(ABC):
+    """The values of the nodes on one side of a trace.
 
     Attributes:
-        values: what the nodes gave so far, by name: PyTorch's tensors whatever the framework, and
-            Python's numbers for sizes.
+        by_node: the value of each node so far, by name: PyTorch tensors in either framework, and
+            Python numbers for sizes.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        """Begin with the values of the graph's inputs, weights and constants."""
-        self.values = dict(values)
+    def __init__(self, by_node: Mapping[str, Any]) -> None:
+        """Start with the values of the graph's inputs, weights and constants."""
+        self.by_node = dict(by_node)
 
     @abstractmethod
-    def call(self, node: Node, given: Mapping[str, Any]) -> Any:
-        """What ``node`` gives for these inputs, whichever side they are from.
+    def call(self, node: Node, inputs: Mapping[str, Any]) -> Any:
+        """The result of ``node`` on this side, for inputs of either side.
 
         Raises:
-            LoweringError: it gives nothing.
+            LoweringError: the operator fails.
         """
 
     def needs(self, node: Node) -> Set[str]:
-        """The nodes whose values :meth:`call` looks up."""
-        return {one.name for one in node.all_input_nodes}
+        """The names of the nodes whose values :meth:`call` reads."""
+        return {source.name for source in node.all_input_nodes}
 
-    def knows(self, node: Node) -> bool:
-        """Whether this side has the operator at all."""
+    def has(self, node: Node) -> bool:
+        """Whether this side has the operator."""
         return True
 
-    def otherwise(self, node: Node) -> str:
-        """How this side calls the operator otherwise than recorded; empty where it does not."""
+    def changed_call(self, node: Node) -> str:
+        """The differences between this side's call and the recorded one; empty without any."""
         return ""
 
     def advance(self, node: Node) -> None:
-        """Run ``node`` on the side's own values, if it can be."""
+        """Run ``node`` on this side's own values; without a result if it fails."""
         try:
-            self.values[node.name] = self.call(node, self.values)
+            self.by_node[node.name] = self.call(node, self.by_node)
         except LoweringError:
-            self.values.pop(node.name, None)
+            self.by_node.pop(node.name, None)
 
 
-class TorchReading(Reading):
+class TorchValues(Values):
     """The graph in PyTorch."""
 
     def __init__(
-        self, values: Mapping[str, Any], exchange: Mapping[torch.dtype, torch.dtype]
+        self, by_node: Mapping[str, Any], exchange: Mapping[torch.dtype, torch.dtype]
     ) -> None:
-        """Begin.
+        """Start.
 
         Args:
-            values: as for any reading.
+            by_node: as for :class:`Values`.
             exchange: the dtypes to replace, each by another.
         """
-        super().__init__(values)
+        super().__init__(by_node)
         self._exchange = exchange
 
-    def call(self, node: Node, given: Mapping[str, Any]) -> Any:
-        """What PyTorch's operator gives; inputs are cast to the dtypes recorded for them."""
-        args, kwargs = map_arg((node.args, node.kwargs), lambda one: self._cast(one, given))
+    def call(self, node: Node, inputs: Mapping[str, Any]) -> Any:
+        """The result of PyTorch's operator; inputs are cast to the dtypes recorded for them."""
+        args, kwargs = map_arg((node.args, node.kwargs), lambda source: self._cast(source, inputs))
         if node.target is convert and not isinstance(args[0], torch.Tensor):
-            return args[0]  # a size, which PyTorch promotes by itself
+            return args[0]  # a size, which PyTorch promotes itself
         args, kwargs = tree_map_only(torch.dtype, self._exchanged, (args, kwargs))
         default = torch.get_default_dtype()
         torch.set_default_dtype(self._exchange.get(default, default))
@@ -95,89 +95,106 @@ class TorchReading(Reading):
     def _exchanged(self, dtype: torch.dtype) -> torch.dtype:
         return self._exchange.get(dtype, dtype)
 
-    def _cast(self, one: Node, given: Mapping[str, Any]) -> Any:
+    def _cast(self, source: Node, inputs: Mapping[str, Any]) -> Any:
         def cast(value: Any, recorded: Any) -> Any:
-            tensor = isinstance(value, torch.Tensor)
-            return value.to(self._exchanged(recorded.dtype)) if tensor else value
+            is_tensor = isinstance(value, torch.Tensor)
+            return value.to(self._exchanged(recorded.dtype)) if is_tensor else value
 
-        return tree_map(cast, given[one.name], one.meta["val"])
+        return tree_map(cast, inputs[source.name], source.meta["val"])
 
 
-class TensorFlowReading(Reading):
-    """The graph as a program in TensorFlow, whose nodes are found by name."""
+class TensorFlowValues(Values):
+    """The graph as a TensorFlow program, whose nodes are found by name.
 
-    def __init__(self, values: Mapping[str, Any], program: Program, recorded: Set[str]) -> None:
-        """Begin.
+    A node that an optional pass made has the name of the last recorded node that it replaces. A
+    node of the program without a recorded name, such as a derived weight, is computed as a part of
+    each node that reads it.
+    """
+
+    def __init__(self, by_node: Mapping[str, Any], program: Program, recorded: Set[str]) -> None:
+        """Start.
 
         Args:
-            values: the reference's; the program's own weights and constants take their place.
+            by_node: the reference's values; the program's own weights and constants replace them.
             program: the program.
-            recorded: the names of the graph's nodes. What else the program has is a part of the
-                node that reads it.
+            recorded: the names of the graph's nodes.
 
         Raises:
             LoweringError: the program is of another graph.
         """
-        super().__init__(values)
-        strangers = sorted(self.values.keys() ^ {*program.bound, *program.inputs})
-        if strangers:
+        super().__init__(by_node)
+        difference = sorted(self.by_node.keys() ^ {*program.bound, *program.inputs})
+        if difference:
             raise LoweringError(
-                f"the program was recorded from another model: {len(strangers)} inputs or weights"
-                f" are in one of the two alone, {strangers[0]} the first; trace a program that was"
-                " made from this checkpoint"
+                f"the program was recorded from another model: {len(difference)} inputs or weights"
+                f" are in one of the two only, the first is {difference[0]}; trace a program that"
+                " was made from this checkpoint"
             )
-        for name, one in program.bound.items():
-            own = to_torch(tf.convert_to_tensor(one).numpy())
-            # The same numbers are kept once.
-            if own.dtype is not values[name].dtype or not torch.equal(own, values[name]):
-                self.values[name] = own
+        for name, variable in program.bound.items():
+            value = to_torch(tf.convert_to_tensor(variable).numpy())
+            # Equal tensors share their memory with the reference.
+            if value.dtype is not by_node[name].dtype or not torch.equal(value, by_node[name]):
+                self.by_node[name] = value
         self._recorded = recorded
-        self._nodes = {node.name: node for node in program.nodes}
+        self._nodes = {passes.recorded_name(node): node for node in program.nodes}
 
-    def call(self, node: Node, given: Mapping[str, Any]) -> Any:
-        """What the lowered operator gives."""
-        return tree_map_only(
-            tf.Tensor, lambda x: to_torch(x.numpy()), self._apply(self._nodes[node.name], given)
-        )
+    def call(self, node: Node, inputs: Mapping[str, Any]) -> Any:
+        """The result of the lowered operator."""
+        result = self._apply(self._nodes[node.name], inputs)
+        return tree_map_only(tf.Tensor, lambda tensor: to_torch(tensor.numpy()), result)
 
     def needs(self, node: Node) -> Set[str]:
-        """The nodes whose values the program's node looks up."""
-        found = self._nodes.get(node.name)
-        return self._needs(found) if found is not None else set()
+        """The recorded nodes whose values the program's node reads, directly or not."""
+        lowered = self._nodes.get(node.name)
+        return set(self._sources(lowered)) if lowered is not None else set()
 
-    def otherwise(self, node: Node) -> str:
-        """How the program's call differs from the recorded one."""
-        theirs, ours = _described(node), _described(self._nodes[node.name])
-        return ", ".join(
-            f"{name} is {ours.get(name)} for {theirs.get(name)}"
-            for name in dict.fromkeys([*theirs, *ours])
-            if theirs.get(name) != ours.get(name)
-        )
-
-    def knows(self, node: Node) -> bool:
-        """Whether the program has an operator of that name."""
+    def has(self, node: Node) -> bool:
+        """Whether the program has the operator, or one that replaces it."""
         return node.name in self._nodes
 
-    def _needs(self, found: Node) -> set[str]:
-        names: set[str] = set()
-        for one in found.all_input_nodes:
-            names |= {one.name} if one.name in self._recorded else self._needs(one)
-        return names
+    def changed_call(self, node: Node) -> str:
+        """The differences between the program's call and the recorded one."""
+        recorded, lowered = _described(node), _described(self._nodes[node.name])
+        return ", ".join(
+            f"{name} is {lowered.get(name)} instead of {recorded.get(name)}"
+            for name in dict.fromkeys([*recorded, *lowered])
+            if recorded.get(name) != lowered.get(name)
+        )
 
-    def _apply(self, found: Node, given: Mapping[str, Any]) -> Any:
-        return apply(found, {one: self._input(one, given) for one in found.all_input_nodes})
+    def _is_recorded(self, node: Node) -> bool:
+        return passes.recorded_name(node) in self._recorded
 
-    def _input(self, one: Node, given: Mapping[str, Any]) -> Any:
-        if one.name not in self._recorded:
-            return self._apply(one, given)
-        if one.name not in given:
-            raise LoweringError(f"it reads {one.name}, which has no value yet")
-        return tree_map_only(torch.Tensor, lambda x: tf.constant(to_numpy(x)), given[one.name])
+    def _sources(self, node: Node) -> Iterator[str]:
+        for source in node.all_input_nodes:
+            if self._is_recorded(source):
+                yield passes.recorded_name(source)
+            else:
+                yield from self._sources(source)
+
+    def _apply(self, node: Node, inputs: Mapping[str, Any]) -> Any:
+        return apply(node, {source: self._input(source, inputs) for source in node.all_input_nodes})
+
+    def _input(self, node: Node, inputs: Mapping[str, Any]) -> Any:
+        if not self._is_recorded(node):
+            return self._apply(node, inputs)
+        name = passes.recorded_name(node)
+        if name not in inputs:
+            raise LoweringError(f"it reads {name}, which has no value yet")
+        return tree_map_only(torch.Tensor, lambda x: tf.constant(to_numpy(x)), inputs[name])
 
 
 def _described(node: Node) -> dict[str, str]:
-    """The operator and each argument by its name, other nodes by theirs."""
+    """The operator and each argument by its name; a node by the name of the recorded one."""
     schema = getattr(node.target, "_schema", None)
-    names = [one.name for one in schema.arguments] if schema else map(str, range(len(node.args)))
-    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-    return {"the operator": str(node.target), **{name: str(one) for name, one in given.items()}}
+    positions = map(str, range(len(node.args)))
+    names = [argument.name for argument in schema.arguments] if schema else positions
+    arguments = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    spelled = {name: str(map_arg(value, _spelled)) for name, value in arguments.items()}
+    return {"the operator": str(node.target), **spelled}
+
+
+def _spelled(node: Node) -> Any:
+    """The recorded name; a derived weight as the operator and its arguments."""
+    if passes.is_derived(node):
+        return f"{node.target}{node.args}"
+    return passes.recorded_name(node)

@@ -1,4 +1,4 @@
-"""A model's graph, walked on both sides and in float64 at once."""
+"""Walks a captured graph on both sides and in float64 at once."""
 
 from __future__ import annotations
 
@@ -17,16 +17,10 @@ from diglot.equality.tolerance import Difference, Measurement, Tolerance
 from diglot.errors import InputError, LoweringError
 from diglot.lowering import record
 from diglot.lowering.dtypes import to_torch
-from diglot.parity.trace.graph import Graph, dying, module
-from diglot.parity.trace.operators import (
-    judged,
-    largest,
-    largest_error,
-    leniency,
-    weights,
-)
+from diglot.parity.trace.graph import Graph, last_uses, module
+from diglot.parity.trace.operators import largest, largest_error, leniency, measured, weights
 from diglot.parity.trace.steps import Step
-from diglot.parity.trace.values import DOUBLED, Reading, TensorFlowReading, TorchReading
+from diglot.parity.trace.values import DOUBLED, TensorFlowValues, TorchValues, Values
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,11 +32,11 @@ if TYPE_CHECKING:
 
 
 class Walk:
-    """One input's way through a model.
+    """One input on its way through a model.
 
-    The graph is recorded afresh, so that a fault in the program that is tested is in no other
-    reading. What an operator itself does is judged on inputs that all readings share: the
-    reference's, or else those of the coarser precision, which are numbers of the finer one too.
+    The graph is captured again, so a fault in the tested program is not in the reference. The error
+    of each operator is measured on inputs that all sides share: the reference's values, or, between
+    two precisions, the values of the coarser one, which the finer one can represent.
     """
 
     def __init__(
@@ -54,79 +48,79 @@ class Walk:
         sides: tuple[str, str],
         graph: Graph | None,
     ) -> None:
-        """Run the reference, and record the graph.
+        """Run the reference and capture the graph.
 
         Args:
             model: the reference.
-            other: what is tested.
+            other: the tested model.
             inputs: int64 ``[batch, tokens]``, by name.
-            tolerance: how large an error may be.
-            sides: the tested side's name and the reference's.
-            graph: where it is recorded already.
+            tolerance: the largest error that is allowed to one operator.
+            sides: the names of the tested side and of the reference.
+            graph: the captured graph, if there is one already.
 
         Raises:
-            InputError: the model cannot take the input.
-            LoweringError: it cannot be recorded, or the program is of another model.
+            InputError: the model does not take the input.
+            LoweringError: the model cannot be captured, or the program is of another model.
         """
-        self._judged = partial(judged, tolerance=tolerance, sides=sides)
+        self._measured = partial(measured, tolerance=tolerance, sides=sides)
         self._sides = sides
         self._models, self._inputs = (other, model), inputs
-        _outputs(model, inputs)  # refuses at once what it cannot take
-        own = other if isinstance(other, torch.nn.Module) else None
-        self._graph = graph or Graph(own or model, list(inputs))
-        values = {**inputs, **self._graph.values(model)}
-        self._truth = TorchReading(values, DOUBLED)
-        self._actual: TorchReading | TensorFlowReading
-        if own is not None:
-            self._expected = TorchReading(values, {own.dtype: model.dtype})
-            self._actual = TorchReading({**inputs, **self._graph.values(own)}, {})
-            finer = torch.finfo(model.dtype).eps <= torch.finfo(own.dtype).eps
-            self._shared: Reading = self._actual if finer else self._expected
+        _outputs(model, inputs)  # refuses an input that the model does not take
+        tested_torch = other if isinstance(other, torch.nn.Module) else None
+        self._graph = graph or Graph(tested_torch or model, list(inputs))
+        values = {**inputs, **self._graph.weight_values(model)}
+        self._truth = TorchValues(values, DOUBLED)
+        self._actual: TorchValues | TensorFlowValues
+        if tested_torch is not None:
+            self._expected = TorchValues(values, {tested_torch.dtype: model.dtype})
+            self._actual = TorchValues({**inputs, **self._graph.weight_values(tested_torch)}, {})
+            finer = torch.finfo(model.dtype).eps <= torch.finfo(tested_torch.dtype).eps
+            self._shared: Values = self._actual if finer else self._expected
         else:
-            self._expected = TorchReading(values, {})
-            self._actual = TensorFlowReading(
+            self._expected = TorchValues(values, {})
+            self._actual = TensorFlowValues(
                 values, cast("LoweredModel", other).program(inputs), self._graph.names
             )
             self._shared = self._expected
         self._relative: dict[str, float] = {}
 
     @property
-    def _readings(self) -> tuple[Reading, ...]:
+    def _values(self) -> tuple[Values, ...]:
         return self._actual, self._expected, self._truth
 
     def steps(self) -> Iterator[Step]:
         """Each weight and operator in order; a value is dropped after its last use."""
-        done = dying(self._graph.nodes, [reading.needs for reading in self._readings])
+        dropped = last_uses(self._graph.nodes, [values.needs for values in self._values])
         for node in self._graph.nodes:
             if node.users and node.name in self._graph.weights:
                 yield self._step(node, self._weight(node))
             elif node.users and node.op == "call_function":
-                some = [reading for reading in self._readings if reading.knows(node)]
-                for reading in some:
-                    reading.advance(node)
-                if self._actual in some:
+                sides = [values for values in self._values if values.has(node)]
+                for values in sides:
+                    values.advance(node)
+                if self._actual in sides:
                     yield self._step(node, self._operator(node))
-            for name in done.get(node, ()):
-                for reading in self._readings:
-                    reading.values.pop(name, None)
+            for name in dropped.get(node, ()):
+                for values in self._values:
+                    values.by_node.pop(name, None)
 
     def elsewhere(self) -> Iterator[str]:
-        """What either model as a whole gives otherwise than its operators.
+        """Differences between either model as a whole and its operators one by one.
 
-        To be asked after the steps, and only where none of them has a reason.
+        Call this after the steps, and only if no step has a reason.
         """
-        truth = self._graph.outputs(self._truth.values)
+        truth = self._graph.outputs(self._truth.by_node)
         scale = max(map(largest, tree_leaves(truth)))
-        for model, reading, side in zip(self._models, self._readings, self._sides, strict=False):
+        for model, values, side in zip(self._models, self._values, self._sides, strict=False):
             try:
-                operators = self._graph.outputs(reading.values)
+                operators = self._graph.outputs(values.by_node)
                 outputs = _outputs(model, self._inputs)
-            except Exception as error:  # whatever TensorFlow raises
-                yield f"{side} fails as a whole, though its operators do not: {error}"
+            except Exception as error:  # TensorFlow raises many types
+                yield f"{side} fails as a whole, although its operators do not: {error}"
                 continue
             for name, whole in outputs.items():
-                verdicts = (
-                    self._judged(
+                measurements = (
+                    self._measured(
                         *leaves,
                         leniency=lambda: (scale, ()),
                         sides=(f"{side} as a whole", "the last of its operators"),
@@ -135,17 +129,18 @@ class Walk:
                         *map(tree_leaves, (whole, operators[name], truth[name])), strict=True
                     )
                 )
-                if apart := next(filter(None, (one.difference for one in verdicts)), None):
-                    yield f"born in no operator, but in the {name}: {apart.reason}"
+                differences = (measurement.difference for measurement in measurements)
+                if difference := next(filter(None, differences), None):
+                    yield f"no operator diverges, but the output {name} does: {difference.reason}"
                     break
 
     def _step(self, node: Node, here: Measurement) -> Step:
-        actual, expected, truth = (one.values.get(node.name) for one in self._readings)
+        actual, expected, truth = (values.by_node.get(node.name) for values in self._values)
         result = torch.as_tensor(tree_leaves(expected)[0])
         scale, error = largest(truth), largest_error(actual, truth)
         self._relative[node.name] = relative = error / scale if scale else 0.0
-        before = [self._relative.get(one.name, 0.0) for one in node.all_input_nodes]
-        grown = relative - max(before, default=0.0)
+        before = [self._relative.get(source.name, 0.0) for source in node.all_input_nodes]
+        growth = relative - max(before, default=0.0)
         weight = self._graph.weights.get(node.name)
         return Step(
             node=node.name,
@@ -156,7 +151,7 @@ class Walk:
             scale=scale,
             expected=largest_error(expected, truth),
             actual=error,
-            growth=grown if math.isfinite(grown) else 0.0,
+            growth=growth if math.isfinite(growth) else 0.0,
             expected_here=here.own_error,
             actual_here=here.error,
             limit=here.limit,
@@ -166,52 +161,53 @@ class Walk:
 
     def _weight(self, node: Node) -> Measurement:
         """Weights must be the same, unless the precision differs on purpose."""
-        actual, expected, truth = (one.values[node.name] for one in self._readings)
-        if isinstance(self._actual, TorchReading):
-            return self._judged(actual, expected, truth)
+        actual, expected, truth = (values.by_node[node.name] for values in self._values)
+        if isinstance(self._actual, TorchValues):
+            return self._measured(actual, expected, truth)
         return weights(actual, expected, self._sides)
 
     def _operator(self, node: Node) -> Measurement:
-        """What the operator does by itself, on the inputs that the readings share."""
-        inputs = self._shared.values
-        found: list[Any] = []
-        for reading in self._readings:
-            own = inputs.get(node.name) if reading is self._shared else None
+        """The operator's own error, on the inputs that all sides share."""
+        inputs = self._shared.by_node
+        results: list[Any] = []
+        for values in self._values:
+            result = inputs.get(node.name) if values is self._shared else None
             try:
-                found.append(reading.call(node, inputs) if own is None else own)
+                results.append(values.call(node, inputs) if result is None else result)
             except LoweringError as failure:
                 return Measurement("", math.inf, 0.0, math.inf, Difference("", str(failure)))
-        verdicts = [
-            self._judged(*leaves, leniency=partial(self._leniency, node, place))
-            for place, leaves in enumerate(zip(*map(tree_leaves, found), strict=True))
+        measurements = [
+            self._measured(*leaves, leniency=partial(self._leniency, node, place))
+            for place, leaves in enumerate(zip(*map(tree_leaves, results), strict=True))
         ]
-        worst = max(verdicts, key=lambda one: (one.difference is not None, one.ratio))
-        if worst.difference and (otherwise := self._actual.otherwise(node)):
-            reason = f"{worst.difference.reason}; it is called otherwise: {otherwise}"
+        worst = max(measurements, key=lambda item: (item.difference is not None, item.ratio))
+        if worst.difference and (changed := self._actual.changed_call(node)):
+            reason = f"{worst.difference.reason}; the program calls it differently: {changed}"
             return replace(worst, difference=Difference("", reason))
         return worst
 
     def _leniency(self, node: Node, place: int) -> tuple[float | None, list[Any]]:
-        """What may be allowed to one of the operator's results."""
-        scale, peers = leniency(node, self._shared.values, self._expected, self._truth)
+        """The scale and the peers of one of the operator's results."""
+        scale, peers = leniency(node, self._shared.by_node, self._expected, self._truth)
         return scale, [tree_leaves(peer)[place] for peer in peers]
 
 
 def _outputs(model: TracedModel, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """What the model as a whole makes of the inputs, by name."""
+    """The outputs of the model as a whole, by name."""
     if not isinstance(model, torch.nn.Module):
         function = model.function(inputs, hidden_states=True)
-        outputs = function(*(tf.constant(inputs[n].numpy()) for n in model.program(inputs).inputs))
+        names = model.program(inputs).inputs
+        outputs = function(*(tf.constant(inputs[name].numpy()) for name in names))
         return {
-            name: tuple(to_torch(one.numpy()) for one in tree_leaves(found))
-            for name, found in outputs.items()
+            name: tuple(to_torch(leaf.numpy()) for leaf in tree_leaves(output))
+            for name, output in outputs.items()
         }
     try:
-        found: dict[str, Any] = record.Plain(model)(**inputs)
+        result: dict[str, Any] = record.TensorOnlyModel(model)(**inputs)
     except (IndexError, ValueError, RuntimeError) as error:
-        shapes = ", ".join(f"{name} {list(one.shape)}" for name, one in inputs.items())
+        shapes = ", ".join(f"{name} {list(tensor.shape)}" for name, tensor in inputs.items())
         raise InputError(f"PyTorch cannot run the model on {shapes}: {error}") from error
-    return found
+    return result
 
 
 def _spelled(target: Any) -> str:

@@ -1,7 +1,7 @@
 """The three charts of a report.
 
-One colour and one shape a side, the same in all of them: the reference's is round, the tested
-side's square.
+Each side has one colour and one shape in all charts: the reference is round, the side under test is
+square.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from diglot.parity.report.charts import histogram, layers, scatter
-from diglot.parity.report.charts.svg import drawn
+from diglot.parity.report.charts.drawing import svg
 from diglot.parity.result import CheckResult
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its words; without a drawing where there is nothing to draw."""
+    """A chart with its title and caption; the drawing is ``None`` if there is nothing to draw."""
 
     title: str
     caption: str
@@ -27,6 +27,6 @@ class Figure:
 
 def figures(result: CheckResult) -> Iterator[Figure]:
     """All charts, in the order of the page."""
-    for one in (histogram, layers, scatter):
-        chart = one.chart(result)
-        yield Figure(one.TITLE, one.CAPTION, None if chart is None else drawn(chart))
+    for module in (histogram, layers, scatter):
+        chart = module.chart(result)
+        yield Figure(module.TITLE, module.CAPTION, None if chart is None else svg(chart))

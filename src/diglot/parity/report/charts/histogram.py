@@ -1,4 +1,4 @@
-"""How large the errors are, as shares of what is allowed."""
+"""A histogram of the errors, as shares of the limit."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from collections import Counter
 
 import altair as alt
 
-from diglot.parity.report.charts.svg import AGAINST, GUIDE, HEIGHT, WIDTH, WRONG
+from diglot.parity.report.charts.drawing import AGAINST, GUIDE, HEIGHT, WIDTH, WRONG
 from diglot.parity.result import STAGES, CheckResult
 from diglot.text import short_number
 
 TITLE = "Error against the limit"
 CAPTION = (
-    "Inputs by their largest error, as a share of what is allowed. Right of the line the two sides"
-    " differ."
+    "The number of inputs by their largest error, as a share of the limit. Right of the line, the"
+    " two sides differ."
 )
 
-# The upper edges of the bars; before the first of them is a bar for what is identical, after the
-# last one for all that is worse.
+# The upper edges of the bars. The first bar holds identical values, and a bar after the last edge
+# holds all larger errors.
 _EDGES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0)
 _BEYOND = _EDGES.index(1.0) + 1
 
 
 def chart(result: CheckResult) -> alt.TopLevelMixin | None:
-    """One row of bars for each stage that has errors rather than identities."""
+    """A row of bars for each stage with numbers, or ``None`` if no stage has any."""
     shares = {
-        stage: [one.ratios[stage] for one in result.inputs if stage in one.ratios]
+        stage: [judged.ratios[stage] for judged in result.inputs if stage in judged.ratios]
         for stage in STAGES[1:]
     }
-    stages = [stage for stage, some in shares.items() if some]
+    stages = [stage for stage, values in shares.items() if values]
     if not stages:
         return None
     rows = [_bars(stage, shares[stage], labels=stage == stages[-1]) for stage in stages]
@@ -37,20 +37,20 @@ def chart(result: CheckResult) -> alt.TopLevelMixin | None:
 
 
 def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
-    """The axis counts bars, and is labelled at the edges between them."""
+    """One row of bars; the axis counts bars, and has labels at the edges between them."""
     values = [
         {
             "from": slot + 0.06,
             "to": slot + 0.94,
             "inputs": count,
-            "said": f"{stage}: {count} input{'s' if count > 1 else ''}, {_between(slot)}",
+            "description": f"{stage}: {count} input{'s' if count > 1 else ''}, {_between(slot)}",
             "beyond": slot >= _BEYOND,
         }
-        for slot, count in sorted(Counter(bisect_left(_EDGES, one) for one in shares).items())
+        for slot, count in sorted(Counter(bisect_left(_EDGES, share) for share in shares).items())
     ]
     last = len(_EDGES)
     places = [0.5, *range(2, last + 1), last + 0.5]
-    names = ["same", *(short_number(one).removeprefix("0") for one in _EDGES[1:-1]), "", "more"]
+    names = ["same", *(short_number(edge).removeprefix("0") for edge in _EDGES[1:-1]), "", "more"]
     axis = alt.Axis(
         grid=False,
         ticks=False,
@@ -66,7 +66,7 @@ def _bars(stage: str, shares: list[float], *, labels: bool) -> alt.LayerChart:
     bars = alt.Chart(alt.Data(values=values)).mark_bar()
     limit = alt.Chart(alt.Data(values=[{"from": _BEYOND}])).mark_rule(**GUIDE)
     return alt.layer(
-        bars.encode(x, y, x2="to:Q", y2=alt.datum(0), color=color, description="said:N"),
+        bars.encode(x, y, x2="to:Q", y2=alt.datum(0), color=color, description="description:N"),
         limit.encode(x),
     ).properties(width=WIDTH, height=(HEIGHT - 60) / 3, title=stage)
 

@@ -1,4 +1,4 @@
-"""The probabilities of one side against those of the other."""
+"""The probabilities of both sides, as points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import altair as alt
 
-from diglot.parity.report.charts.svg import (
+from diglot.parity.report.charts.drawing import (
     AGAINST,
     GUIDE,
     INK,
@@ -23,12 +23,12 @@ from diglot.text import short_number, visible
 
 TITLE = "Probabilities, side against side"
 CAPTION = (
-    "Each label of each row; larger points are more rows. On the diagonal both sides say the same."
-    " Of a row that flips, the reference's label is shown: as a diamond where the flip is excused,"
-    " as a cross where not."
+    "Each label of each row; larger points stand for more rows. On the diagonal, both sides are"
+    " equal. A row that flips shows only the reference's label, as a diamond if the flip is excused"
+    " and as a cross if not."
 )
 
-# How many marks of one kind there may be; more would tell nothing more.
+# The most marks of one kind; more would cover each other.
 _MOST = 1200
 
 _PLAIN, _EXCUSED, _FLIPPED = "row", "excused flip", "flip"
@@ -37,16 +37,16 @@ Point = tuple[float, float]
 
 
 def chart(result: CheckResult) -> alt.TopLevelMixin | None:
-    """A point for each probability, with the flips on top."""
+    """A point for each probability, with the flips on top, or ``None`` without finite ones."""
     points: dict[str, list[Point]] = {_PLAIN: [], _EXCUSED: [], _FLIPPED: []}
     for kind, point in _points(result):
         if all(map(math.isfinite, point)):
             points[kind].append(point)
-    every = [value for some in points.values() for point in some for value in point]
-    if not every:
+    values = [value for kind in points.values() for point in kind for value in point]
+    if not values:
         return None
-    # Scores need not be probabilities: a regression's are anything.
-    domain = [min(0.0, *every), max(1.0, *every)]
+    # The scores of a regression can be outside of 0 to 1.
+    domain = [min(0.0, *values), max(1.0, *values)]
     axes = []
     for channel, name, color in (
         (alt.X, result.reference, REFERENCE),
@@ -63,20 +63,20 @@ def chart(result: CheckResult) -> alt.TopLevelMixin | None:
         (_EXCUSED, "diamond", WRONG, PAGE, 1, alt.value(70)),
         (_FLIPPED, "cross", WRONG, WRONG, 1, alt.value(70)),
     ):
-        values = _gathered(points[kind], kind, domain[1] - domain[0])
+        marks = _gathered(points[kind], kind, domain[1] - domain[0])
         mark = {"shape": shape, "color": color, "fill": fill, "opacity": opacity}
-        drawn = alt.Chart(alt.Data(values=values)).mark_point(**mark)
-        parts.append(drawn.encode(*axes, size=size, description="said:N"))
+        layer = alt.Chart(alt.Data(values=marks)).mark_point(**mark)
+        parts.append(layer.encode(*axes, size=size, description="description:N"))
     return alt.layer(*parts).properties(width=WIDTH, height=WIDTH)
 
 
 def _points(result: CheckResult) -> Iterator[tuple[str, Point]]:
-    excused = {(one.case, one.row) for one in result.flips if one.excused}
-    for case, one in enumerate(result.inputs):
-        for row, answer in enumerate(one.answers):
+    excused = {(flip.case, flip.row) for flip in result.flips if flip.excused}
+    for case, judged in enumerate(result.inputs):
+        for row, answer in enumerate(judged.answers):
             both = list(zip(answer.expected, answer.actual, strict=True))
             if answer.flipped:
-                # The reference's best label; a NaN never is.
+                # The reference's best label, which is never a NaN.
                 best = max(both, key=lambda pair: (pair[0] == pair[0], pair[0]))
                 yield _EXCUSED if (case, row) in excused else _FLIPPED, best
             else:
@@ -84,17 +84,16 @@ def _points(result: CheckResult) -> Iterator[tuple[str, Point]]:
                     yield _PLAIN, point
 
 
-def _gathered(points: Iterable[Point], what: str, span: float) -> list[dict[str, Any]]:
-    """Points that would cover each other as one, on the finest grid that leaves few enough."""
+def _gathered(points: Iterable[Point], kind: str, span: float) -> list[dict[str, Any]]:
+    """One mark for the points in each cell of the finest grid that has few enough cells."""
     for steps in (400, 200, 100, 50, 25):
-        cells = Counter(tuple(round(each / span * steps) for each in point) for point in points)
+        cells = Counter(tuple(round(value / span * steps) for value in point) for point in points)
         if len(cells) <= _MOST:
             break
     values = []
     for cell, count in cells.items():
-        x, y = (at * span / steps for at in cell)
-        said = (
-            f"{count} {what}{'s' if count > 1 else ''} at {short_number(x)} and {short_number(y)}"
-        )
-        values.append({"x": x, "y": y, "count": count, "said": said})
+        x, y = (place * span / steps for place in cell)
+        plural = "s" if count > 1 else ""
+        description = f"{count} {kind}{plural} at {short_number(x)} and {short_number(y)}"
+        values.append({"x": x, "y": y, "count": count, "description": description})
     return values
