@@ -101,7 +101,7 @@ def test_like_lengths_share_batches_of_the_size_asked_for(
 def test_long_texts_come_in_smaller_batches(
     recorded: TextClassifier, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("diglot.classifier._MAX_BATCH_TOKENS", 8)
+    monkeypatch.setattr("diglot.batched_model._MAX_BATCH_TOKENS", 8)
     recorded([LONG, SHORT, LONG, SHORT])
     assert recorder.shapes == [(2, 4), (1, 8), (1, 8)]
 

@@ -15,7 +15,7 @@ from transformers.pipelines.text_classification import TextClassificationPipelin
 from diglot import heads
 from diglot.errors import InputError
 from diglot.heads import SEQUENCE_CLASSIFICATION
-from diglot.heads.sequence_classification import UNSET, checked_top_k
+from diglot.heads.top_k import UNSET, checked_top_k
 
 PROBLEMS = [None, "regression", "single_label_classification", "multi_label_classification"]
 

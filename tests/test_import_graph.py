@@ -24,7 +24,7 @@ FLOORS: Mapping[int, tuple[str, ...]] = {
     10: ("serving",),
     9: ("equality",),
     8: ("classifier",),
-    7: ("endpoints",),
+    7: ("endpoints", "batched_model"),
     6: ("models", "settings"),
     5: ("backends",),
     4: ("lowering", "preprocessing", "tokenizer"),

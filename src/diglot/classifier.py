@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import numpy as np
-
 from diglot import backends, batching, checkpoints, heads, settings
+from diglot.batched_model import BatchedModel
 from diglot.endpoints import layout
 from diglot.endpoints import model as exported
 from diglot.errors import InputError
 from diglot.explanation import Explanation
-from diglot.heads.sequence_classification import UNSET, TopK, checked_top_k
+from diglot.heads.top_k import UNSET, TopK, checked_top_k
 from diglot.inputs import Text, items, read, read_all, streams
 from diglot.preprocessing import CheckpointEncoder
 from diglot.types import Outputs
@@ -23,12 +22,8 @@ if TYPE_CHECKING:
     from diglot.backends import Backend, Model
     from diglot.checkpoints import Checkpoint
     from diglot.heads import Task
-    from diglot.preprocessing import EncodedText, Encoder
+    from diglot.preprocessing import Encoder
     from diglot.types import Array, Precision, ScoreFunction
-
-# The most tokens in a batch, padding included: a full batch of 512-token texts at the usual batch
-# size. Longer texts come in smaller batches, so that memory does not grow with them.
-_MAX_BATCH_TOKENS = 16_384
 
 # Texts of like length share a batch within a window of this many batches; a stream is read one
 # window ahead.
@@ -82,6 +77,7 @@ class TextClassifier:
         self.encoder = encoder
         self._task = task
         self._model = model
+        self._batched = BatchedModel(task, encoder, model)
         self._batch_size = _checked_size(batch_size)
         self._top_k = checked_top_k(top_k)
         self._function = self._named(function_to_apply) or task.function
@@ -260,7 +256,7 @@ class TextClassifier:
                 dataset with ``__len__`` and ``__getitem__``.
             top_k: how many labels to give for each text, the best first; ``None`` for all.
             function_to_apply: ``"softmax"``, ``"sigmoid"`` or ``"none"``; the default is
-                transformers' rule (:func:`diglot.heads.sequence_classification.score_function`).
+                transformers' rule (:meth:`diglot.heads.Head.score_function`).
             text_pair: the second text, for all inputs that have none.
             batch_size: the most texts in one batch.
             on_error: a function of an input's index and of the error that says why it cannot be
@@ -279,7 +275,7 @@ class TextClassifier:
 
         Raises:
             InputError: an input is not text, has no tokens, or is too long with truncation off; or
-                an option is not known. From a stream, it comes when the faulty window is reached.
+                an option is not known. A stream raises it when it reaches the bad window.
             BackendError: the model could not be run.
         """
         chosen = self._top_k if top_k is UNSET else checked_top_k(top_k)
@@ -291,14 +287,15 @@ class TextClassifier:
             return self._task.head.select(scores, self.labels, chosen)
 
         def classify(texts: Sequence[Text], start: int | None) -> list[Any]:
-            scores = self._run(texts, options, size, start, function).scores
+            outputs = self._batched.run(texts, options, size, start=start, function=function)
+            scores = outputs.scores
             rows = zip(*scores.values(), strict=True)
             return [selected(dict(zip(scores, row, strict=True))) for row in rows]
 
         def classify_window(window: Sequence[Text | InputError], start: int) -> list[Any]:
             if on_error is None:
                 return classify([text for text in window if isinstance(text, Text)], start)
-            outcomes = self._outcomes(window, options, size, function)
+            outcomes = self._batched.outcomes(window, options, size, function=function)
             return [
                 on_error(index, outcome) if isinstance(outcome, InputError) else selected(outcome)
                 for index, outcome in enumerate(outcomes, start)
@@ -319,7 +316,7 @@ class TextClassifier:
                 return error
 
         if isinstance(inputs, list):
-            # Read first, so that a bad input is reported before any time is spent on the others.
+            # Read all first, to report a bad input before any time is spent on the others.
             return list(classify_all(list(starmap(read_one, enumerate(inputs)))))
         if streams(inputs):
             return classify_all(starmap(read_one, enumerate(items(inputs))))
@@ -508,101 +505,7 @@ class TextClassifier:
             return self._model.run(self.encoder.arrays(texts), function=function)
         read = read_all(texts, text_pairs)
         options = self._options(tokenizer_options)
-        return self._run(read, options, self._batch_size, 0, function)
-
-    def _run(
-        self,
-        texts: Sequence[Text],
-        options: Mapping[str, Any],
-        size: int,
-        start: int | None,
-        function: ScoreFunction | None,
-    ) -> Outputs:
-        """Encode texts, plan batches, run them, and restore the order of the texts."""
-        if not texts:
-            nothing = {
-                name: np.empty((0, len(self.labels)), np.float32)
-                for name in self._task.head.outputs
-            }
-            return Outputs(nothing, nothing)
-        rows = self.encoder.tokenize(texts, options, start=start)
-        batches = self._planned(rows, options, size)
-        answers = [
-            self._model.run(
-                self.encoder.pad([rows[index] for index in batch], options), function=function
-            )
-            for batch in batches
-        ]
-
-        def restored(part: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-            return {
-                name: np.stack(batching.restore(batches, [arrays[name] for arrays in part]))
-                for name in part[0]
-            }
-
-        return Outputs(
-            restored([answer.raw for answer in answers]),
-            restored([answer.scores for answer in answers]),
-        )
-
-    def _planned(
-        self, rows: Sequence[EncodedText], options: Mapping[str, Any], size: int
-    ) -> list[list[int]]:
-        """The indices of the rows of each batch."""
-        return batching.buckets(
-            [len(row.inputs["input_ids"]) for row in rows],
-            max_tokens=_MAX_BATCH_TOKENS,
-            max_size=size if self.encoder.pads else 1,
-            padded=self.encoder.mixes(options),
-        )
-
-    def _outcomes(
-        self,
-        texts: Sequence[Text | InputError],
-        options: Mapping[str, Any],
-        size: int,
-        function: ScoreFunction,
-    ) -> list[Mapping[str, Array] | InputError]:
-        """The scores of each text, or the error that says why it cannot be classified.
-
-        After an error, the tokenizer takes the texts one by one, and the model the rows of the
-        batch that it refuses one by one. So every error is about one text, and names no index.
-        """
-
-        def encode(texts: Sequence[Text]) -> Sequence[EncodedText]:
-            return self.encoder.tokenize(texts, options, start=None)
-
-        def score(rows: Sequence[EncodedText]) -> Sequence[Mapping[str, Array]]:
-            scores = self._model.run(self.encoder.pad(rows, options), function=function).scores
-            return [
-                dict(zip(scores, row, strict=True)) for row in zip(*scores.values(), strict=True)
-            ]
-
-        encoded = iter(_each(encode, [text for text in texts if isinstance(text, Text)]))
-        rows = [text if isinstance(text, InputError) else next(encoded) for text in texts]
-        good = [row for row in rows if not isinstance(row, InputError)]
-        batches = self._planned(good, options, size)
-        answers = [_each(score, [good[index] for index in batch]) for batch in batches]
-        scored = iter(batching.restore(batches, answers))
-        return [row if isinstance(row, InputError) else next(scored) for row in rows]
-
-
-def _each(
-    function: Callable[[Sequence[T]], Sequence[Result]], values: Sequence[T]
-) -> list[Result | InputError]:
-    """Call a function with all values or, if it refuses them, with one at a time.
-
-    Returns:
-        For each value its result, or the error with which the function refused it alone.
-    """
-    if not values:
-        return []
-    try:
-        return list(function(values))
-    except InputError as error:
-        if len(values) == 1:
-            return [error]
-    return [outcome for value in values for outcome in _each(function, [value])]
+        return self._batched.run(read, options, self._batch_size, start=0, function=function)
 
 
 def _refuse_options(

@@ -23,7 +23,7 @@ from diglot.files import replacing_file
 
 if TYPE_CHECKING:
     from diglot.classifier import TextClassifier
-    from diglot.heads.sequence_classification import TopK
+    from diglot.heads.top_k import TopK
     from diglot.types import Precision
 
 # The backend that is a server. It is not registered, because it needs an address.
@@ -298,7 +298,7 @@ def _format(output: str | None) -> Format:
 
 
 def _top_k(value: str | None) -> TopK:
-    from diglot.heads.sequence_classification import UNSET
+    from diglot.heads.top_k import UNSET
 
     if value is None:
         return UNSET

@@ -6,14 +6,13 @@ only.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
-from diglot.errors import InputError, MissingLabelsError
+from diglot.errors import MissingLabelsError
 from diglot.heads.head import Stage
 from diglot.heads.scores import function_named, scores
+from diglot.heads.top_k import UNSET, TopK
 from diglot.types import ScoreFunction
 
 if TYPE_CHECKING:
@@ -28,20 +27,6 @@ class Prediction(TypedDict):
 
     label: str
     score: float
-
-
-class Unset(Enum):
-    """The type of an argument that was not given, where ``None`` has its own meaning."""
-
-    UNSET = "unset"
-
-    def __repr__(self) -> str:
-        return "<unset>"
-
-
-UNSET: Final = Unset.UNSET
-
-TopK = int | None | Unset
 
 
 class SequenceClassification:
@@ -155,19 +140,3 @@ class SequenceClassification:
             "label": tf.gather(labels, tf.argmax(scores, axis=-1)),
             "score": tf.reduce_max(scores, axis=-1),
         }
-
-
-def checked_top_k(top_k: Any) -> TopK:
-    """The value as a ``top_k``.
-
-    Raises:
-        InputError: it is neither a whole number nor ``None``. transformers ignores such a value.
-    """
-    if top_k is None or top_k is UNSET:
-        return top_k
-    try:
-        return operator.index(top_k)
-    except TypeError as error:
-        raise InputError(
-            f"top_k must be a whole number, or None for all labels, not {top_k!r}"
-        ) from error
