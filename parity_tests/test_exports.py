@@ -23,7 +23,10 @@ from diglot.tokenization import proof
 from .architectures import ARCHITECTURES
 from .checkpoints import saved
 
-pytestmark = pytest.mark.export
+# The other exports take long, and run in nox -s serving.
+long = pytest.mark.export
+# One architecture for each family of tokenizers: WordPiece, byte-level BPE, Unigram.
+FAMILIES = ("bert", "roberta", "albert")
 
 
 def assert_exported(checkpoint: Path, to: Path, **options: Any) -> dict[str, Any]:
@@ -62,12 +65,16 @@ def assert_answers(served: TextClassifier, checkpoint: Path | None) -> None:
     compare()
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "architecture",
+    [pytest.param(name, marks=() if name in FAMILIES else long) for name in ARCHITECTURES],
+)
 def test_an_architecture(architecture: str, tmp_path: Path) -> None:
     record = assert_exported(saved(architecture, tmp_path / "checkpoint"), tmp_path / "models")
     assert record["parity"]["differences"] == []
 
 
+@long
 def test_a_decoder_without_a_pad_token(tmp_path: Path) -> None:
     checkpoint = saved("llama", tmp_path / "checkpoint", pad_token_id=None)
     record = assert_exported(checkpoint, tmp_path / "models")
@@ -82,6 +89,7 @@ def test_a_decoder_without_a_pad_token(tmp_path: Path) -> None:
     np.testing.assert_allclose(logits[[0, 2]], expected, rtol=1e-5, atol=1e-5)
 
 
+@long
 @pytest.mark.parametrize("api", ["rest", "grpc"])
 def test_a_live_endpoint(api: str, tmp_path: Path) -> None:
     checkpoint = saved("bert", tmp_path / "checkpoint")
@@ -93,6 +101,7 @@ def test_a_live_endpoint(api: str, tmp_path: Path) -> None:
         assert_answers(client, checkpoint)
 
 
+@long
 @pytest.mark.skipif(
     "TEST_SERVING_ADDRESS" not in os.environ,
     reason="set TEST_SERVING_ADDRESS to a server's address with /v1/models/NAME, and"
@@ -104,11 +113,13 @@ def test_a_server_of_the_users_own() -> None:
         assert_answers(client, checkpoint and Path(checkpoint))
 
 
+@long
 @pytest.mark.parametrize("options", [{"freeze": True}, {"xla": True}, {"ids": "int64"}], ids=str)
 def test_the_options(options: dict[str, Any], tmp_path: Path) -> None:
     assert_exported(saved("bert", tmp_path / "checkpoint"), tmp_path / "models", **options)
 
 
+@long
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "albert"])
 def test_pairs(architecture: str, tmp_path: Path) -> None:
     checkpoint = saved(architecture, tmp_path / "checkpoint")
@@ -130,6 +141,7 @@ def test_pairs(architecture: str, tmp_path: Path) -> None:
     )
 
 
+@long
 def test_half_the_precision(tmp_path: Path) -> None:
     done = export(
         saved("distilbert", tmp_path / "checkpoint"),
@@ -155,6 +167,7 @@ assert done.report.differences == (), done.report
 """
 
 
+@long
 def test_a_long_context_needs_no_more_memory(tmp_path: Path) -> None:
     """A model of 131,072 tokens, as Qwen2's tokenizers say; attention needs their square."""
     checkpoint = saved("qwen2", tmp_path / "checkpoint", max_position_embeddings=131_072)

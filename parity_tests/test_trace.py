@@ -23,7 +23,7 @@ from diglot.lowering.passes.promotion import convert
 from diglot.parity.trace import Trace, trace_models
 from diglot.parity.trace.graph import Graph
 
-from .architectures import MAX_TOKENS, PAD, VOCABULARY, subject, torch_model
+from .architectures import MAX_TOKENS, PAD, UNLIKE, VOCABULARY, subject, torch_model
 
 aten = torch.ops.aten
 INPUTS = ("input_ids", "attention_mask")
@@ -33,8 +33,6 @@ ENCODING = {
 }
 LAYER = "bert.encoder.layer.1"
 
-# Each of the other architectures has the operators of one of these.
-UNLIKE = ("albert", "bert", "deberta-v2", "distilbert", "gpt2", "llama", "modernbert", "mpnet")
 
 masks = pytest.mark.skipif(
     Version(transformers.__version__) < Version("5.23"),

@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
 import torch
 import transformers
 
 from diglot.lowering.model import LoweredModel
+
+pytestmark = pytest.mark.usefixtures("no_recordings")
 
 INPUTS = ("input_ids", "attention_mask")
 THREADS = 8

@@ -196,6 +196,7 @@ def test_saving_that_fails_changes_nothing(
     assert [entry.name for entry in tmp_path.iterdir()] == ["saved"]
 
 
+@pytest.mark.usefixtures("no_recordings")
 def test_threads_make_the_first_calls(tiny: Path) -> None:
     cold = diglot.TFAutoModelForSequenceClassification.from_pretrained(tiny)
     barrier = threading.Barrier(8)

@@ -16,6 +16,8 @@ from diglot.lowering import record, workarounds
 from diglot.lowering.model import LoweredModel
 from diglot.lowering.workarounds import WORKAROUNDS, Workaround
 
+pytestmark = pytest.mark.usefixtures("no_recordings")
+
 INPUTS = ("input_ids", "attention_mask")
 BERT = transformers.BertConfig(
     vocab_size=20,

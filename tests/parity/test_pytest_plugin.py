@@ -64,7 +64,7 @@ def run(pytester):
 
     def run(test, *options):
         pytester.makepyfile(test)
-        return pytester.runpytest_inprocess(*options)
+        return pytester.runpytest_inprocess("-p", "no:playwright", *options)
 
     return run
 
@@ -79,10 +79,12 @@ def test_the_plugin_imports_nothing_heavy():
 
 
 def test_pytest_finds_it_and_lists_it(pytester):
-    helped = pytester.runpytest_inprocess("--help")
+    helped = pytester.runpytest_inprocess("-p", "no:playwright", "--help")
     helped.stdout.fnmatch_lines(["*--diglot-checkpoint=DIR|ID*", "*--diglot-update-ledger*"])
-    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(["@pytest.mark.parity(*"])
-    fixtures = pytester.runpytest_inprocess("--fixtures")
+    pytester.runpytest_inprocess("-p", "no:playwright", "--markers").stdout.fnmatch_lines(
+        ["@pytest.mark.parity(*"]
+    )
+    fixtures = pytester.runpytest_inprocess("-p", "no:playwright", "--fixtures")
     fixtures.stdout.fnmatch_lines(["parity -- *", "*Checks that two readings*"])
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,11 +26,14 @@ def commands() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(embedded_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder in which a reader works, after the guide's first commands."""
     place = tmp_path_factory.mktemp("guide")
+    # The fixture embedded_export has run this command.
+    assert "diglot export" in commands()
+    shutil.copytree(embedded_export, place, dirs_exist_ok=True)
     for command in commands():
-        if "pip" not in command and "localhost" not in command:
+        if command != "diglot export" and "pip" not in command and "localhost" not in command:
             run(command, place)
     return place
 
