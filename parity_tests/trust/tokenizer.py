@@ -76,14 +76,16 @@ class Called:
     @contextmanager
     def __call__(self, ground: Ground) -> Iterator[Side]:
         """Plant it."""
-        found = checkpoints.find(ground.path)
-        right: Any = type(found.tokenizer)
+        side = ClassifierSide.of(checkpoints.find(ground.path), ground.backend)
+        # An encoder has a tokenizer of its own.
+        tokenizer = side.classifier.encoder._tokenizer
+        right: Any = type(tokenizer)
 
         def call(tokenizer: Any, *args: Any, **options: Any) -> Any:
             return self.wrong(partial(right.__call__, tokenizer), *args, **options)
 
-        found.tokenizer.__class__ = type(right.__name__, (right,), {"__call__": call})
-        yield ClassifierSide.of(found, ground.backend)
+        tokenizer.__class__ = type(right.__name__, (right,), {"__call__": call})
+        yield side
 
 
 def _normalizer(**changes: Any) -> Setting:
