@@ -13,6 +13,7 @@ from diglot import checkpoints
 from diglot.checkpoints import torch_model
 from diglot.endpoints.endpoint import Signature
 from diglot.endpoints.saved_model import SavedModel
+from diglot.equality.cases import Case
 from diglot.equality.rounding import rounded_anew
 from diglot.serving import proof
 from diglot.serving.exports import Export
@@ -20,6 +21,7 @@ from diglot.serving.targets.saved_model import SavedModelTarget
 from diglot.serving.targets.target import Choices, Source
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
+TEXTS = ("", "a", "b c", "abc xyz s", "q", "a b c d e f g", "x", "the film")
 
 
 class Changed:
@@ -65,7 +67,7 @@ def prove(
     exported: Export, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, Change], Sequence[str]]:
     """A function that proves the export with changed outputs; returns the differences."""
-    monkeypatch.setattr(proof, "_TEXTS", 8)
+    monkeypatch.setattr(proof, "cases", lambda *_: [Case("drawn texts", TEXTS)])
 
     def prove(signature: str, change: Change) -> list[str]:
         def started(target: str, folder: Path) -> Changed:
