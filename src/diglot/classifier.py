@@ -202,15 +202,15 @@ class TextClassifier:
                 " wrote"
             )
         kind = backends.require(chosen.chosen_backend())
-        found = checkpoints.find(
+        source = checkpoints.find(
             chosen.checkpoint,
             revision=revision,
             labels=labels,
             fresh_head=fresh_head,
             trust_remote_code=trust_remote_code,
         )
-        model = kind.load(found, precision=chosen.precision, device=chosen.device)
-        return cls.from_checkpoint(found, model, batch_size=chosen.batch_size, **defaults)
+        model = kind.load(source, precision=chosen.precision, device=chosen.device)
+        return cls.from_checkpoint(source, model, batch_size=chosen.batch_size, **defaults)
 
     @property
     def name(self) -> str:
@@ -458,8 +458,8 @@ class TextClassifier:
             InputError: as in :meth:`encode`.
             BackendError: the model could not be run.
         """
-        given = read_all(texts, text_pairs)
-        encoding = self.encoder.encode(given, self._options(tokenizer_options))
+        inputs = read_all(texts, text_pairs)
+        encoding = self.encoder.encode(inputs, self._options(tokenizer_options))
         arrays = self.encoder.arrays(encoding)
         outputs = self._model.run(arrays, function=self._function, hidden_states=True)
         return Explanation(
@@ -467,8 +467,8 @@ class TextClassifier:
             backend=self.backend,
             labels=self.labels,
             function=self._function,
-            texts=tuple(text.text for text in given),
-            text_pairs=() if text_pairs is None else tuple(text.pair or "" for text in given),
+            texts=tuple(text.text for text in inputs),
+            text_pairs=() if text_pairs is None else tuple(text.pair or "" for text in inputs),
             tokens=self.encoder.tokens(arrays["input_ids"]),
             encoding=arrays,
             hidden_states=outputs.hidden_states,

@@ -44,8 +44,7 @@ class AutoTokenizer:
             HubUnreachableError: the checkpoint is not in the cache, and the hub does not answer.
             MissingTokenizerError: transformers cannot load a tokenizer from the checkpoint.
         """
-        if not isinstance(checkpoint, Checkpoint):
-            checkpoint = find(checkpoint, revision=revision, trust_remote_code=trust_remote_code)
+        checkpoint = find(checkpoint, revision=revision, trust_remote_code=trust_remote_code)
         return tokenizer.load(
             checkpoint.path, trust_remote_code=checkpoint.trust_remote_code, **kwargs
         )

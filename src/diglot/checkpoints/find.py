@@ -14,7 +14,7 @@ from diglot.heads import SEQUENCE_CLASSIFICATION, Head
 
 
 def find(
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
     *,
     revision: str | None = None,
     labels: Sequence[str] | None = None,
@@ -26,7 +26,8 @@ def find(
 
     Args:
         checkpoint: a directory, a hub id (``"name"`` or ``"organisation/name"``), or ``None`` for
-            the small one that diglot ships. An existing directory takes precedence over a hub id.
+            the small one that diglot ships. An existing directory takes precedence over a hub id. A
+            checkpoint that was found before is returned as it is.
         revision: a branch, tag or commit of a hub id.
         labels: one for each row of the head, in order; they replace the configuration's labels.
         fresh_head: allow a classification head of random weights.
@@ -38,6 +39,8 @@ def find(
         HubUnreachableError: the checkpoint is not in the cache, and the hub does not answer.
         InputError: the labels are not distinct texts, or a directory was given a revision.
     """
+    if isinstance(checkpoint, Checkpoint):
+        return checkpoint
     labels_given = None if labels is None else _checked(labels)
     name = EMBEDDED if checkpoint is None else os.fspath(checkpoint)
     path = _directory(checkpoint)

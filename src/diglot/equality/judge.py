@@ -200,9 +200,9 @@ def _judge(
         )
         measured[stage_name(stage)] = (measurement,)
         if stage.chooses:
-            found = _flips(stage.name, actual, expected, truth, measurement.limit, rule)
-            flips += found
-            if beyond := [flip for flip in found if not flip.excused]:
+            stage_flips = _flips(stage.name, actual, expected, truth, measurement.limit, rule)
+            flips += stage_flips
+            if beyond := [flip for flip in stage_flips if not flip.excused]:
                 measured[stage_name(stage)] += (_flipped(beyond),)
     return Judgement(measured, layers, flips)
 

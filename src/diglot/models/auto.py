@@ -107,15 +107,14 @@ class _TFPreTrainedModel(keras.Model):  # type: ignore[misc] # Keras has no type
             CheckpointError: see :func:`diglot.checkpoints.find` and
                 :func:`diglot.checkpoints.torch_model.load`.
         """
-        if not isinstance(pretrained, checkpoints.Checkpoint):
-            pretrained = checkpoints.find(
-                pretrained,
-                revision=revision,
-                labels=labels,
-                fresh_head=fresh_head,
-                trust_remote_code=trust_remote_code,
-            )
-        return cls(torch_model.load(pretrained, precision=precision, head=cls._head))
+        checkpoint = checkpoints.find(
+            pretrained,
+            revision=revision,
+            labels=labels,
+            fresh_head=fresh_head,
+            trust_remote_code=trust_remote_code,
+        )
+        return cls(torch_model.load(checkpoint, precision=precision, head=cls._head))
 
     @classmethod
     def from_config(cls, config: PreTrainedConfig) -> Self:

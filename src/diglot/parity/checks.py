@@ -82,11 +82,7 @@ def check(
         DiglotError: one of the sides cannot be loaded, or no input can be compared.
     """
     started, date = time.monotonic(), datetime.now(UTC)
-    found = (
-        checkpoint
-        if isinstance(checkpoint, checkpoints.Checkpoint)
-        else checkpoints.find(checkpoint, **options)
-    )
+    checkpoint = checkpoints.find(checkpoint, **options)
     name = os.fspath(against) if isinstance(against, str | os.PathLike) else None
     right: Reference
     model: ModelReference | None = None
@@ -95,23 +91,23 @@ def check(
         if name is not None and sides_by_name.is_ledger(name):
             right = ledger = sides_by_name.ledger(name, precision)
             precision, tolerance = ledger.precision, tolerance or ledger.tolerance
-            tested: Side = sides_by_name.side(reference, found, precision, device)
+            tested: Side = sides_by_name.side(reference, checkpoint, precision, device)
             opened.callback(tested.close)
             cases = ledger.cases if cases is None else cases
             seed, rounding = ledger.seed, ledger.rounding
-            changes = sides_by_name.changes_since(ledger, found, reference, tolerance)
+            changes = sides_by_name.changes_since(ledger, checkpoint, reference, tolerance)
         else:
             precision = precision or "float32"
             own_device = settings.device_for(reference, device)
-            right = model = ModelReference(found, reference, precision, own_device)
+            right = model = ModelReference(checkpoint, reference, precision, own_device)
             opened.callback(model.close)
             if isinstance(against, str | os.PathLike):
-                tested = sides_by_name.side(against, found, precision, device)
+                tested = sides_by_name.side(against, checkpoint, precision, device)
                 opened.callback(tested.close)
             else:
                 tested = against
             rounding = model.rounding
-        inputs = Inputs(found, tested.forms & right.forms)
+        inputs = Inputs(checkpoint, tested.forms & right.forms)
         if cases is None and model is not None:
             cases = inputs.all(texts, examples, seed, model.side.run)
         rule = Rule(
@@ -119,7 +115,7 @@ def check(
             tolerance or BUDGET,
             rounding,
             (tested.name, right.name),
-            found.head,
+            checkpoint.head,
         )
         compared = _compared(cases or (), tested, right, rule, progress)
         trials = (
@@ -134,7 +130,7 @@ def check(
         if failures is None:
             return failure
         file = FailingCase(
-            None if found.name == checkpoints.EMBEDDED else found.name,
+            None if checkpoint.name == checkpoints.EMBEDDED else checkpoint.name,
             reference,
             name or tested.name,
             precision,
@@ -147,17 +143,17 @@ def check(
         return replace(failure, file=file, command="" if name is None else command(file))
 
     return CheckResult(
-        checkpoint=found.name,
+        checkpoint=checkpoint.name,
         reference=right.name,
         against=tested.name,
         precision=precision,
         tolerance=str(rule.tolerance),
         seed=seed,
-        labels=found.labels,
-        stages=summary.stages(compared, found.head),
+        labels=checkpoint.labels,
+        stages=summary.stages(compared, checkpoint.head),
         invariants=tuple(trial.invariant for trial in trials),
         layers=summary.layers(compared),
-        inputs=summary.inputs(compared, found),
+        inputs=summary.inputs(compared, checkpoint),
         flips=summary.flips(compared),
         failures=tuple(map(written, differences)),
         changes=changes,

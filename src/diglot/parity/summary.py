@@ -32,7 +32,7 @@ def stages(compared: Sequence[Compared], head: Head) -> tuple[Stage, ...]:
 
 def _stage(name: str, compared: Sequence[Compared]) -> Stage:
     judged = [input_ for input_ in compared if name in input_.stages]
-    measurements = [one for input_ in judged for one in input_.stages[name]]
+    measurements = [measurement for input_ in judged for measurement in input_.stages[name]]
     return Stage(
         name,
         judged=len(judged),

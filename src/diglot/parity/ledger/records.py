@@ -66,25 +66,25 @@ def record(
         DiglotError: the checkpoint cannot be found, loaded or run.
     """
     extras.require("parity", "hypothesis")
-    from diglot.checkpoints import Checkpoint, find
+    from diglot.checkpoints import find
     from diglot.parity.inputs import Inputs
 
-    found = checkpoint if isinstance(checkpoint, Checkpoint) else find(checkpoint, **options)
+    checkpoint = find(checkpoint, **options)
     own_device = settings.device_for(backend, device)
-    model = ModelReference(found, backend, precision, own_device)
+    model = ModelReference(checkpoint, backend, precision, own_device)
     try:
         if cases is None:
-            inputs = Inputs(found, model.forms)
+            inputs = Inputs(checkpoint, model.forms)
             cases = inputs.all(texts, examples, seed, model.side.run)
         labels = (model.labels, model.labels)
-        rule = Rule(labels, tolerance, model.rounding, (backend, "PyTorch"), found.head)
+        rule = Rule(labels, tolerance, model.rounding, (backend, "PyTorch"), checkpoint.head)
         entries = []
         for case in cases:
             entries.append(recorded_entry(case, model, rule))
             if progress is not None:
                 progress(len(entries), len(cases))
         origin = described(
-            found,
+            checkpoint,
             backend=backend,
             precision=precision,
             rounding=model.rounding,

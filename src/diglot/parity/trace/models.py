@@ -60,8 +60,7 @@ def trace(
             f"PyTorch cannot be traced against {against!r}; use {TENSORFLOW}, or one of"
             f" {', '.join(get_args(Precision))} for PyTorch in another precision"
         )
-    if not isinstance(checkpoint, checkpoints.Checkpoint):
-        checkpoint = checkpoints.find(checkpoint)
+    checkpoint = checkpoints.find(checkpoint)
     model = cast("PreTrainedModel", torch_model.load(checkpoint, precision=precision))
     other: TracedModel
     if against == TENSORFLOW:

@@ -76,7 +76,9 @@ def contents(graph: MetaGraphDef) -> Contents:
     for operator in _operators(graph):
         known = op_def_registry.get(operator) is not None
         operators["tensorflow" if known else "unknown"].append(operator)
-    return Contents(signatures, {name: tuple(some) for name, some in operators.items() if some})
+    return Contents(
+        signatures, {library: tuple(names) for library, names in operators.items() if names}
+    )
 
 
 def examine(graph: MetaGraphDef, serving: str) -> Iterator[Finding]:
