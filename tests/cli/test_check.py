@@ -112,7 +112,7 @@ def test_inputs_that_cannot_be_judged_exit_with_2(run, asked):
         (["/nowhere"], "there is no directory /nowhere"),
         (["--against", "tensorfow"], "'tensorfow' is nothing to check against: no backend ("),
         (["--texts", "none.csv"], "none.csv"),
-        (["--replay", "none.json"], "none.json is not a failing case that diglot check has kept"),
+        (["--replay", "none.json"], "none.json is not a failing case of diglot check"),
         (["--precision", "float12"], "precision takes one of float32"),
     ],
 )

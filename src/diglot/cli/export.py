@@ -114,7 +114,11 @@ def export(
             ids=ids.value,
             seed=seed,
         )
-    console.print(f"{result.path} answers like its checkpoint:\n{result.report}", markup=False)
+    console.print(
+        f"{result.path} answers like its checkpoint:\n{result.report}",
+        markup=False,
+        soft_wrap=True,
+    )
     if result.text is not None:
         console.print(f"It takes only encodings: {result.text}", markup=False)
-    console.print(f"signatures: {', '.join(result.signatures)}", markup=False)
+    console.print(f"signatures: {', '.join(result.signatures)}", markup=False, soft_wrap=True)
