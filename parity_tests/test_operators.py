@@ -71,6 +71,9 @@ def test_a_captured_operator_gives_the_same_under_xla_too(operator, data):
     # The first call that Hypothesis draws is nearly empty: skip to one that tests something.
     assume(all(x.numel() > 1 and x.unique().numel() > 1 for x in call.tensors[:1]))
     assume(all(x.numel() for x in call.tensors))
+    if operator is aten.index.Tensor:
+        # torch.export records a wrong shape if one of several indices has no dimensions.
+        assume(all(index.ndim for index in call.tensors[1:]))
     expected = in_torch(operator, call)
     function = captured(operator, call, fixed=case.static or case.fixed)
     for way in (*WAYS, "xla"):

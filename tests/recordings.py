@@ -32,6 +32,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, wraps
 from pathlib import Path
+from threading import Lock
 from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,8 @@ class Recordings:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.loaded = self.saved = 0
+        # torch.export.load reads one archive at a time.
+        self._loading = Lock()
         self._enabled = True
 
     def install(self) -> None:
@@ -92,7 +95,8 @@ class Recordings:
             if archive.exists():
                 self.loaded += 1
                 os.utime(archive)
-                return _load(archive, model)
+                with self._loading:
+                    return _load(archive, model)
             program = recorded(model, inputs)
             _save(program, archive)
             self.saved += 1

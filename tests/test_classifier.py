@@ -228,7 +228,7 @@ def test_a_bad_input_of_a_list_is_reported_before_any_work(
 
 
 def test_two_second_texts_are_one_too_many(recorded: TextClassifier) -> None:
-    with pytest.raises(InputError, match="a second text of its own, and text_pair gives another"):
+    with pytest.raises(InputError, match="a second text of its own, and text_pair is another"):
         recorded({"text": "a", "text_pair": "b"}, text_pair="c")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import tensorflow as tf
 import torch
 from torch._ops import OpOverload
 
@@ -57,13 +56,6 @@ ACCEPTED = (
         aten._to_copy.default, Call((SUBNORMAL,), {"dtype": torch.float64}), EVERY_WAY, FLUSHED
     ),
     Difference(aten.gelu.default, Call((torch.full((16,), math.inf),)), EVERY_WAY, INFINITE_GELU),
-    Difference(
-        aten.gelu.default,
-        Call((torch.full((16,), -math.inf),)),
-        # TensorFlow 2.20's XLA gives NaN too.
-        ("xla",) if tf.__version__ >= "2.21" else (),
-        "XLA gives -inf, PyTorch and TensorFlow give NaN; see above",
-    ),
     Difference(
         aten.amax.default, Call((torch.tensor([[-0.0, 0.0]] * 8), [1])), ("eager", "graph"), ZEROS
     ),

@@ -132,7 +132,10 @@ def test_the_facts_are_json():
 
     assert facts["equal"] is False
     assert facts["first_divergent"]["node"] == "last"
-    assert (facts["first_divergent"]["actual"], facts["first_divergent"]["limit"]) == ("inf", "nan")
+    assert (facts["first_divergent"]["actual"], facts["first_divergent"]["limit"]) == (
+        "Infinity",
+        "NaN",
+    )
     assert facts["shapes"] == {"input_ids": [2, 5]}
     assert [item["node"] for item in facts["steps"]] == [item.node for item in steps]
     assert facts["layers"][-1]["name"] == "head"

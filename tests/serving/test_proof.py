@@ -167,9 +167,10 @@ def test_the_proof_of_a_long_context_has_a_budget(
 
 def test_without_a_pad_token_each_text_is_a_case(tmp_path: Path) -> None:
     folder = saved("llama", tmp_path / "checkpoint", pad_token_id=None)
-    drawn = proof.cases(checkpoints.find(folder), Choices())
+    checkpoint = checkpoints.find(folder)
+    drawn = proof.cases(checkpoint, Choices())
     assert {case.rows for case in drawn} == {1}
-    assert all(case.texts[0] for case in drawn)  # its tokenizer makes no token of no text
+    assert all(checkpoint.tokenizer(case.texts[0])["input_ids"] for case in drawn)
 
 
 class Counts(torch.nn.Module):

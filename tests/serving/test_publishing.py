@@ -131,7 +131,9 @@ def test_a_tokenizer_that_differs_takes_no_text(
         return [[7] if "q" in text else row for text, row in zip(texts, ids, strict=True)]
 
     monkeypatch.setattr(compiled_tokenizer, "library_ids", other)
-    with pytest.raises(TokenizerNotSupportedError, match=r"'q' becomes \[.*library has \[7\]"):
+    with pytest.raises(
+        TokenizerNotSupportedError, match=r"'q' becomes \[.*but \[7\] in the library"
+    ):
         export(tiny, tmp_path, name="tiny", require_text=True, strings=128)
     done = export(tiny, tmp_path, name="tiny", strings=128)
     assert done.signatures == ("encoded", "encoded_lengths", "metadata")

@@ -10,7 +10,7 @@ import tensorflow as tf
 import torch
 from torch.fx import Node
 from torch.fx.node import map_arg
-from torch.utils._pytree import tree_map, tree_map_only
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from diglot.errors import LoweringError
 from diglot.lowering import Program, passes
@@ -100,7 +100,10 @@ class TorchValues(Values):
             is_tensor = isinstance(value, torch.Tensor)
             return value.to(self._exchanged(recorded.dtype)) if is_tensor else value
 
-        return tree_map(cast, inputs[source.name], source.meta["val"])
+        # An operator returns its results as a list, and a recording may have them as a tuple.
+        results, structure = tree_flatten(inputs[source.name])
+        recorded = tree_leaves(source.meta["val"])
+        return tree_unflatten(map(cast, results, recorded), structure)
 
 
 class TensorFlowValues(Values):
