@@ -6,15 +6,19 @@ call: both are shared by all threads.
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import pytest
 
-from diglot import TextClassifier
+from diglot import TextClassifier, checkpoints
+from diglot.backends import Model
+from diglot.types import Outputs
 
 BACKENDS = ("torch", "tensorflow")
 MAX_TOKENS = 256
@@ -131,3 +135,31 @@ def test_the_first_call_may_come_from_any_thread(
 def scores(result: list[list[dict[str, Any]]]) -> dict[str, float]:
     (ranking,) = result
     return {entry["label"]: entry["score"] for entry in ranking}
+
+
+class Alone(Model):
+    """A model that is not thread-safe: it fails if two threads run it at once."""
+
+    name = "alone"
+
+    def __init__(self) -> None:
+        self.running = Lock()
+
+    def run(
+        self, encoding: Mapping[str, Any], *, function: Any = None, hidden_states: bool = False
+    ) -> Outputs:
+        """The number of tokens as the one logit of each label."""
+        assert self.running.acquire(blocking=False), "two threads at once"
+        time.sleep(0.002)
+        self.running.release()
+        tokens = encoding["attention_mask"].sum(1)
+        logits = {"logits": np.stack([-tokens, tokens], axis=1).astype(np.float32)}
+        return Outputs(logits, {} if function is None else logits)
+
+
+def test_a_model_that_is_not_thread_safe_runs_for_one_thread_at_a_time(folder: Path) -> None:
+    classifier = TextClassifier.from_checkpoint(checkpoints.find(folder), Alone())
+    texts = ["a b c"[: 1 + 2 * (number % 3)] for number in range(8 * THREADS)]
+    expected = [classifier.logits(text).tolist() for text in texts]
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert [logits.tolist() for logits in pool.map(classifier.logits, texts)] == expected

@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from diglot import backends, batching, checkpoints, heads, settings
+from diglot.backends.one_at_a_time import OneAtATime
 from diglot.batched_model import BatchedModel
 from diglot.endpoints import layout
 from diglot.endpoints import model as exported
@@ -40,8 +41,8 @@ class TextClassifier:
     a method too: :meth:`encode`, :meth:`logits`, :meth:`hidden_states`, :meth:`probabilities`;
     :meth:`explain` shows all of them at once.
 
-    Any number of threads may share a classifier, if they may share its model
-    (:attr:`diglot.backends.Model.thread_safe`).
+    Any number of threads may share a classifier. A model that is not thread-safe
+    (:attr:`diglot.backends.Model.thread_safe`) runs for one thread at a time.
 
     Attributes:
         encoder: turns texts into the model's inputs.
@@ -76,8 +77,8 @@ class TextClassifier:
         """
         self.encoder = encoder
         self._task = task
-        self._model = model
-        self._batched = BatchedModel(task, encoder, model)
+        self._model = model if model.thread_safe else OneAtATime(model)
+        self._batched = BatchedModel(task, encoder, self._model)
         self._batch_size = _checked_size(batch_size)
         self._top_k = checked_top_k(top_k)
         self._function = self._named(function_to_apply) or task.function

@@ -32,7 +32,7 @@ class Model(ABC):
     thread_safe: ClassVar[bool] = False
     """Whether several threads may call :meth:`run` of one model at once."""
 
-    shows_hidden_states: ClassVar[bool] = True
+    shows_hidden_states: bool = True
     """Whether :meth:`run` can return hidden states; a model that cannot returns none."""
 
     @abstractmethod

@@ -249,7 +249,7 @@ class EndpointModel(Model):
     """The model behind an endpoint's signatures for encodings."""
 
     thread_safe: ClassVar[bool] = True
-    shows_hidden_states: ClassVar[bool] = False
+    shows_hidden_states = False
 
     def __init__(self, name: str, endpoint: Endpoint) -> None:
         """Use the model behind an endpoint.
