@@ -1,6 +1,7 @@
-"""The rule from logits to labels, held against transformers' own code for it."""
+"""Heads: the rule from logits to labels against transformers' own code, and a head of a test."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,10 +13,16 @@ from hypothesis import strategies as st
 from transformers import BertConfig
 from transformers.pipelines.text_classification import TextClassificationPipeline
 
-from diglot import heads
+from diglot import TextClassifier, checkpoints, heads
+from diglot.backends import Model
+from diglot.equality.judge import Rule, judge
+from diglot.equality.stages import Stages
 from diglot.errors import InputError
-from diglot.heads import SEQUENCE_CLASSIFICATION
+from diglot.heads import SEQUENCE_CLASSIFICATION, Stage, Task
+from diglot.heads.sequence_classification import SequenceClassification
 from diglot.heads.top_k import UNSET, checked_top_k
+from diglot.preprocessing import CheckpointEncoder
+from diglot.types import Outputs
 
 PROBLEMS = [None, "regression", "single_label_classification", "multi_label_classification"]
 
@@ -28,8 +35,8 @@ def config(labels: int, problem_type: str | None = None) -> BertConfig:
     )
 
 
-def theirs(logits: list[float], config: BertConfig, **options: Any) -> Any:
-    """What transformers makes of the logits of one text."""
+def by_transformers(logits: list[float], config: BertConfig, **options: Any) -> Any:
+    """The result of transformers for the logits of one text."""
     pipeline = SimpleNamespace(model=SimpleNamespace(config=config))
     with np.errstate(over="ignore", invalid="ignore"):
         return TextClassificationPipeline.postprocess(
@@ -37,7 +44,7 @@ def theirs(logits: list[float], config: BertConfig, **options: Any) -> Any:
         )
 
 
-def ours(logits: list[float], config: BertConfig, requested: str | None, top_k: Any) -> Any:
+def by_the_head(logits: list[float], config: BertConfig, requested: str | None, top_k: Any) -> Any:
     function = SEQUENCE_CLASSIFICATION.score_function(config, requested)
     scores = heads.scores(np.array([logits], np.float32), function)
     return SEQUENCE_CLASSIFICATION.select(
@@ -66,7 +73,9 @@ def test_it_is_transformers_postprocess_bit_for_bit(
     if top_k is not UNSET:
         options |= {"top_k": top_k, "_legacy": False}
     # Compared as text, in which NaN equals NaN and every digit counts.
-    assert repr(ours(logits, kind, requested, top_k)) == repr(theirs(logits, kind, **options))
+    assert repr(by_the_head(logits, kind, requested, top_k)) == repr(
+        by_transformers(logits, kind, **options)
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,3 +138,45 @@ def test_ties_go_to_the_first_label_and_a_nan_counts_as_the_best() -> None:
 def test_scores_must_be_as_many_as_labels() -> None:
     with pytest.raises(ValueError, match="zip"):
         SEQUENCE_CLASSIFICATION.select({"logits": np.zeros(3)}, ["a", "b"], None)
+
+
+class Lengths(SequenceClassification):
+    """A made-up head: its one output is a length, and a result is that length as a number."""
+
+    task = "length"
+    outputs = ("length",)
+    stages = (Stage("length", "raw", "length"),)
+    columns = ("tokens",)
+
+    def select(self, scores: Any, labels: Any, top_k: Any = UNSET) -> Any:
+        """The length."""
+        return {"tokens": int(scores["length"][0])}
+
+
+class Counter(Model):
+    """Counts the tokens."""
+
+    name = "counter"
+
+    def run(self, encoding: Any, *, function: Any = None, hidden_states: bool = False) -> Outputs:
+        """The number of tokens of each row, ``[batch, 1]``."""
+        length = {"length": encoding["attention_mask"].sum(1, keepdims=True).astype(np.float32)}
+        return Outputs(length, {} if function is None else length)
+
+
+def test_a_classifier_takes_outputs_and_results_from_its_head(tiny: Path) -> None:
+    task = Task(Lengths(), (), "none")
+    encoder = CheckpointEncoder(checkpoints.find(tiny))
+    classifier = TextClassifier(task, encoder, Counter())
+    assert classifier(["a", "a b c d"]) == [{"tokens": 3}, {"tokens": 6}]
+    assert classifier.outputs(["a", "a b"]).raw["length"].tolist() == [[3.0], [4.0]]
+
+
+@pytest.mark.parametrize("off", [0.0, 0.5])
+def test_the_judge_compares_the_stages_of_the_head(off: float) -> None:
+    expected = Stages((), {"length": np.full((2, 1), 3.0, np.float32)})
+    actual = Stages((), {"length": expected.outputs["length"] + np.float32(off)})
+    truth = Stages((), {"length": expected.outputs["length"].astype(np.float64)})
+    judgement = judge(actual, expected, truth, Rule(((), ()), head=Lengths()))
+    assert list(judgement.stages) == ["length"]
+    assert bool(judgement.differences) == bool(off)

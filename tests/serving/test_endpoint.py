@@ -161,7 +161,9 @@ def test_a_mask_is_sent_only_if_lengths_do_not_say_the_same(mask: Any, signature
     """Servers that gather requests pad masks with ones; see the guide to serving."""
     stub = Stub()
     ids = np.array([[5, 6, 7], [8, 9, 3]])
-    EndpointModel("stub", stub).run({"input_ids": ids, "attention_mask": np.array(mask)})
+    EndpointModel("stub", stub, SEQUENCE_CLASSIFICATION).run(
+        {"input_ids": ids, "attention_mask": np.array(mask)}
+    )
     ((asked, inputs),) = stub.asked
     assert asked == signature
     np.testing.assert_array_equal(inputs["input_ids"], ids)
@@ -174,14 +176,16 @@ def test_a_mask_is_sent_only_if_lengths_do_not_say_the_same(mask: Any, signature
 
 def test_without_a_mask_every_token_counts() -> None:
     stub = Stub()
-    EndpointModel("stub", stub).run({"input_ids": np.array([[5, 6, 7]])})
+    EndpointModel("stub", stub, SEQUENCE_CLASSIFICATION).run({"input_ids": np.array([[5, 6, 7]])})
     assert stub.asked[0][1]["length"].tolist() == [3]
 
 
 @pytest.mark.parametrize("wide", [2**31, -(2**31) - 1])
 def test_an_id_is_not_cut_to_the_dtype_of_the_export(wide: int) -> None:
     with pytest.raises(InputError, match=r"input_ids ranges from .*and the export takes int32"):
-        EndpointModel("stub", Stub()).run({"input_ids": np.array([[5, wide]])})
+        EndpointModel("stub", Stub(), SEQUENCE_CLASSIFICATION).run(
+            {"input_ids": np.array([[5, wide]])}
+        )
 
 
 def test_texts_are_batched_by_length_and_answered_in_order() -> None:

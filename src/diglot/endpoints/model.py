@@ -24,6 +24,7 @@ from diglot.types import Outputs
 
 if TYPE_CHECKING:
     from diglot.endpoints.endpoint import Endpoint
+    from diglot.heads import Head
     from diglot.inputs import Text
     from diglot.types import Array, Encoding, ScoreFunction
 
@@ -251,15 +252,17 @@ class EndpointModel(Model):
     thread_safe: ClassVar[bool] = True
     shows_hidden_states = False
 
-    def __init__(self, name: str, endpoint: Endpoint) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, head: Head) -> None:
         """Use the model behind an endpoint.
 
         Args:
             name: the backend's name, such as ``"serving"``.
             endpoint: the export.
+            head: the export's head.
         """
         self.name = name
         self.endpoint = endpoint
+        self._head = head
 
     def run(
         self,
@@ -276,10 +279,10 @@ class EndpointModel(Model):
             InputError: the inputs do not fit the signature.
             BackendError: the endpoint could not answer.
         """
-        raw = {"logits": self.answer(encoding)["logits"]}
-        if function is None:
-            return Outputs(raw)
-        return Outputs(raw, {name: heads.scores(value, function) for name, value in raw.items()})
+        answer = self.answer(encoding)
+        stages = [stage for stage in self._head.stages if stage.source == "raw"]
+        raw = {stage.output: answer[stage.name] for stage in stages}
+        return Outputs(raw, {} if function is None else self._head.scores(raw, function))
 
     def answer(self, encoding: Encoding) -> dict[str, Array]:
         """All outputs of the signature for encodings, each ``[batch, labels]``.
@@ -354,7 +357,7 @@ def parts(
     """
     task, max_tokens = description(endpoint)
     encoder = EndpointEncoder(endpoint, max_tokens=max_tokens, vocabulary=vocabulary)
-    return task, encoder, EndpointModel(name, endpoint)
+    return task, encoder, EndpointModel(name, endpoint, task.head)
 
 
 def _position(row: int, start: int | None) -> tuple[int | None, str]:
