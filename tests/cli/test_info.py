@@ -154,8 +154,8 @@ def test_info_prints_the_rest_if_the_checkpoint_cannot_be_read(run, tmp_path, la
 
     assert result.code == 1
     assert result.err == (
-        f"diglot: {tmp_path} has no config.json. Give the folder that save_pretrained wrote the"
-        " model to.\n"
+        f"diglot: {tmp_path} has no config.json. Give the folder to which save_pretrained"
+        " wrote the model.\n"
     )
     assert version("torch") in result.out
     if layout == "json":
