@@ -76,7 +76,7 @@ def test_without_pytorch_the_extra_is_named(arguments: list[str]) -> None:
 
 @without("torch")
 @pytest.mark.parametrize(
-    ("command", "fact"), [("config", "none is installed"), ("info", "for want of torch")]
+    ("command", "fact"), [("config", "none is installed"), ("info", "not installed: torch missing")]
 )
 def test_without_pytorch_the_facts_are_told(command: str, fact: str) -> None:
     assert find_spec("torch") is None
