@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diglot import TextClassifier
+from diglot.backends import Model
 from diglot.errors import BackendError, InputError
 
 LONG = "a " * 60
@@ -23,7 +24,7 @@ def classifier(tiny: Path) -> TextClassifier:
     return TextClassifier.from_pretrained(tiny, "torch")
 
 
-class Picky:
+class Picky(Model):
     """A model that refuses each batch with one token, as one that lacks that token's embedding."""
 
     name = "picky"
@@ -41,14 +42,11 @@ class Picky:
             raise self.failure("the model refuses the batch")
         return self.model.run(encoding, **options)
 
-    def close(self) -> None:
-        """Nothing to release."""
-
 
 def picky(classifier: TextClassifier) -> tuple[TextClassifier, Picky]:
     ids = classifier.encode(ODD)["input_ids"]
     model = Picky(classifier._model, int(ids[0, 1]))
-    return TextClassifier(classifier.task, classifier.encoder, model), model  # type: ignore[arg-type]
+    return TextClassifier(classifier.task, classifier.encoder, model), model
 
 
 def outcomes(classifier: TextClassifier, texts: list[Any], **options: Any) -> list[Any]:
